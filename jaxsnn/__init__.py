@@ -1,0 +1,45 @@
+"""jaxsnn: Brian-style equations become pure JAX step functions.
+
+>>> import jaxsnn as snn
+>>> from jaxsnn.units import ms, mV
+>>> cells = snn.NeuronGroup(
+...     3,
+...     "dv/dt = (I - v)/tau : volt\\nI : volt",
+...     threshold="v > 10*mV",
+...     reset="v = 0*mV",
+...     namespace={"tau": 10 * ms},
+... )
+>>> cells.I = "(10 + 5*i)*mV"
+>>> spikes = snn.SpikeMonitor(cells)
+>>> snn.Network(cells, spikes).run(50 * ms)
+>>> spikes.count.tolist()
+[0, 4, 7]
+"""
+
+from jaxsnn import errors, units
+from jaxsnn.equations.system import Equations
+from jaxsnn.network import Network
+from jaxsnn.objects.base import seed
+from jaxsnn.objects.groups import Subgroup
+from jaxsnn.objects.monitors import PopulationRateMonitor, SpikeMonitor, StateMonitor
+from jaxsnn.objects.neurongroup import NeuronGroup
+from jaxsnn.objects.synapses import Synapses
+from jaxsnn.simulation import Simulation, SpikeRecord
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Equations",
+    "Network",
+    "NeuronGroup",
+    "PopulationRateMonitor",
+    "Simulation",
+    "SpikeMonitor",
+    "SpikeRecord",
+    "StateMonitor",
+    "Subgroup",
+    "Synapses",
+    "errors",
+    "seed",
+    "units",
+]

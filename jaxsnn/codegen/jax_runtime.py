@@ -1,0 +1,218 @@
+"""The functions of the language in JAX: what the step is made of.
+
+Functions whose textbook form breaks (0/0, overflow in an untaken branch) are written so that value and
+derivative are right everywhere: the argument is made harmless before the dangerous operation, not after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+__all__ = ["RUNTIME", "JaxDraw"]
+
+Array = Any
+
+
+def exprel(x: Array) -> Array:
+    """(exp(x) - 1)/x with value 1 and derivative 1/2 at 0."""
+    x = jnp.asarray(x)
+    small = jnp.abs(x) < 1e-5
+    safe = jnp.where(small, 1.0, x)
+    return jnp.where(small, 1.0 + x * (0.5 + x / 6.0), jnp.expm1(safe) / safe)
+
+
+def timestep(t: Array, dt: Array) -> Array:
+    """Whole number of steps in a time, with a margin of a thousandth of a step."""
+    return jnp.trunc((t + 1e-3 * dt) / dt).astype(jnp.int32)
+
+
+def to_int(x: Array) -> Array:
+    """Truncation towards zero; True becomes 1."""
+    return (
+        jnp.trunc(x).astype(jnp.int32)
+        if jnp.issubdtype(jnp.result_type(x), jnp.floating)
+        else jnp.asarray(x, jnp.int32)
+    )
+
+
+def power(x: Array, y: Array) -> Array:
+    """X ** y; small literal exponents become products, which are exact for negative bases."""
+    if isinstance(y, int) and not isinstance(y, bool):
+        if not jnp.issubdtype(jnp.result_type(x), jnp.floating) and y < 0:
+            x = jnp.asarray(x, dtype=jnp.result_type(float))
+        return jax.lax.integer_pow(jnp.asarray(x), y)
+    if isinstance(y, float):
+        return jnp.power(x, y)
+    # A traced exponent: d/dy x**y = x**y log(x) is NaN at x = 0 unless x is kept away from it.
+    x = jnp.asarray(x)
+    if not jnp.issubdtype(x.dtype, jnp.floating):
+        return jnp.power(x, y)
+    zero = x == 0
+    return jnp.where(
+        zero,
+        jnp.where(jnp.asarray(y) == 0, 1.0, 0.0).astype(x.dtype),
+        jnp.power(jnp.where(zero, 1.0, x), y),
+    )
+
+
+def safe_sqrt(x: Array) -> Array:
+    """Sqrt with derivative 0 instead of infinity at 0 (inf * 0 would make every gradient NaN)."""
+    x = jnp.asarray(x)
+    zero = x == 0
+    return jnp.where(zero, 0.0, jnp.sqrt(jnp.where(zero, 1.0, x)))
+
+
+def exp_divided(*z: Array) -> Array:
+    """Divided difference of exp at the given points (which may coincide), elementwise.
+
+    The corner entry of the exponential of the bidiagonal matrix with the points on its diagonal and ones
+    above it (Opitz 1964), by scaling, a Taylor polynomial and squaring.
+    """
+    points = jnp.broadcast_arrays(*(jnp.asarray(p, dtype=jnp.result_type(float, p)) for p in z))
+    if len(points) == 1:
+        return jnp.exp(points[0])
+    if len(points) == 2:
+        # The larger one in front: its factor cannot overflow where the other vanishes.
+        return jnp.exp(jnp.maximum(*points)) * exprel(-jnp.abs(points[0] - points[1]))
+    n = len(points)
+    matrix = jnp.stack(
+        [
+            jnp.stack(
+                [points[i] if i == j else jnp.full_like(points[0], float(j == i + 1)) for j in range(n)],
+                -1,
+            )
+            for i in range(n)
+        ],
+        -2,
+    )
+    # Each element is halved until its norm is below 1/2; 14 terms then reach double precision.
+    norm = jnp.max(jnp.sum(jnp.abs(matrix), -1), -1)
+    squarings = jnp.clip(jnp.ceil(jnp.log2(jax.lax.stop_gradient(norm))) + 1, 0, 24)
+    scaled = matrix * jnp.exp2(-squarings)[..., None, None]
+    total = jnp.broadcast_to(jnp.eye(n, dtype=matrix.dtype), matrix.shape)
+    term = total
+    for k in range(1, 15):
+        term = jnp.matmul(term, scaled, precision="highest") / k
+        total = total + term
+
+    def square(k: Array, total: Array) -> Array:
+        return jnp.where((k < squarings)[..., None, None], jnp.matmul(total, total, precision="highest"), total)
+
+    for k in range(24):
+        total = square(k, total)
+    return total[..., 0, n - 1]
+
+
+def propagator(matrix: Sequence[Sequence[Array]], dt: Array) -> tuple[Array, Array]:
+    """exp(M dt) and the integral of exp(M s) over s = 0..dt, for each element.
+
+    The matrix is balanced first (Osborne 1960), because entries in SI units differ by many orders of
+    magnitude (1/C = 5e9, leak 1e-8).
+    """
+    shape = jnp.broadcast_shapes(*(jnp.shape(entry) for row in matrix for entry in row))
+    dtype = jnp.result_type(float, *(entry for row in matrix for entry in row))
+    stacked = jnp.stack(
+        [jnp.stack([jnp.broadcast_to(jnp.asarray(entry, dtype), shape) for entry in row], -1) for row in matrix],
+        -2,
+    )
+    n = stacked.shape[-1]
+    scale = jnp.zeros((*shape, n), dtype)  # log2 of the balancing diagonal
+    off = jnp.abs(jax.lax.stop_gradient(stacked)) * (1 - jnp.eye(n, dtype=dtype))
+    tiny = jnp.finfo(dtype).tiny
+    logs = jnp.where(off > 0, jnp.log2(jnp.maximum(off, tiny)), -jnp.inf)
+    for _ in range(6):
+        for k in range(n):
+            shifted = logs + scale[..., None, :] - scale[..., :, None]
+            row = jnp.max(shifted[..., k, :], -1)
+            column = jnp.max(shifted[..., :, k], -1)
+            both = jnp.isfinite(row) & jnp.isfinite(column)
+            change = jnp.where(both, jnp.round((jnp.where(both, row, 0) - jnp.where(both, column, 0)) / 2), 0)
+            scale = scale.at[..., k].add(change)
+    # D^-1 M D with D = 2**scale: entry (i, j) times 2**(scale_j - scale_i), exact in floating point.
+    ratio = jnp.exp2(scale[..., None, :] - scale[..., :, None])
+    balanced = stacked * ratio * dt
+    zero = jnp.zeros_like(balanced)
+    eye = jnp.broadcast_to(jnp.eye(n, dtype=dtype), balanced.shape)
+    augmented = jnp.concatenate([jnp.concatenate([balanced, eye], -1), jnp.concatenate([zero, zero], -1)], -2)
+    flat = augmented.reshape((-1, 2 * n, 2 * n))
+    exponential = jax.vmap(lambda m: jax.scipy.linalg.expm(m, max_squarings=48))(flat).reshape(augmented.shape)
+    return exponential[..., :n, :n] / ratio, exponential[..., :n, n:] * dt / ratio
+
+
+def propagate(parts: tuple[Array, Array], variables: Sequence[Array], forcing: Sequence[Array]) -> tuple[Array, ...]:
+    """X -> P x + Q b with the matrices of `propagator`, elementwise over the neurons."""
+    full, integral = parts
+    n = len(variables)
+    return tuple(
+        sum(full[..., i, j] * variables[j] for j in range(n)) + sum(integral[..., i, j] * forcing[j] for j in range(n))
+        for i in range(n)
+    )
+
+
+class JaxDraw:
+    """Random draws of one operation in one step: a key, and the shape and type of the values."""
+
+    def __init__(self, key: Array, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        self.key = key
+        self.shape = shape
+        self.dtype = dtype
+
+    def _key(self, number: int) -> Array:
+        return jax.random.fold_in(self.key, number)
+
+    def rand(self, number: int) -> Array:
+        return jax.random.uniform(self._key(number), self.shape, self.dtype)
+
+    def randn(self, number: int) -> Array:
+        return jax.random.normal(self._key(number), self.shape, self.dtype)
+
+    def poisson(self, number: int, mean: Array) -> Array:
+        return jax.random.poisson(self._key(number), mean, self.shape, jnp.int32)
+
+    def binomial(self, number: int, n: Array, p: Array) -> Array:
+        return jax.random.binomial(self._key(number), n, p, self.shape, self.dtype).astype(jnp.int32)
+
+
+RUNTIME: Mapping[str, Callable[..., Any] | float] = {
+    "sin": jnp.sin,
+    "cos": jnp.cos,
+    "tan": jnp.tan,
+    "sinh": jnp.sinh,
+    "cosh": jnp.cosh,
+    "tanh": jnp.tanh,
+    "arcsin": jnp.arcsin,
+    "arccos": jnp.arccos,
+    "arctan": jnp.arctan,
+    "exp": jnp.exp,
+    "log": jnp.log,
+    "log10": jnp.log10,
+    "expm1": jnp.expm1,
+    "log1p": jnp.log1p,
+    "exprel": exprel,
+    "sqrt": safe_sqrt,
+    "abs": jnp.abs,
+    "sign": jnp.sign,
+    "clip": jnp.clip,
+    "minimum": jnp.minimum,
+    "maximum": jnp.maximum,
+    "where": jnp.where,
+    "floor": jnp.floor,
+    "ceil": jnp.ceil,
+    "int": to_int,
+    "timestep": timestep,
+    "exp_divided": exp_divided,
+    "propagator": propagator,
+    "propagate": propagate,
+    "power": power,
+    "floor_divide": jnp.floor_divide,
+    "remainder": jnp.remainder,
+    "logical_not": jnp.logical_not,
+    "logical_and": jnp.logical_and,
+    "logical_or": jnp.logical_or,
+    "inf": np.inf,
+}

@@ -1,0 +1,204 @@
+"""Lower a block of code to two JAX functions: what is constant during a run, and what is done each step.
+
+Sub-expressions that read nothing but constants of the run (``exp(-dt/tau)``, whole propagators) are taken out
+of the step and computed once, by ``prepare``. The step receives their values as ``_c0, _c1, ...``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from jaxsnn.codegen.jax_runtime import RUNTIME
+from jaxsnn.codegen.printer import Draws, compile_source, print_expression, print_statement
+from jaxsnn.equations.expressions import (
+    Call,
+    Expr,
+    Name,
+    Number,
+    calls,
+    children,
+    names,
+    rebuild,
+    substitute,
+)
+from jaxsnn.equations.functions import FUNCTIONS
+from jaxsnn.equations.statements import Assign, Propagate, Statement
+
+__all__ = ["Block", "lower"]
+
+
+@dataclass(frozen=True)
+class Block:
+    """A lowered block of code.
+
+    Attributes:
+        constants: Names ``prepare`` reads.
+        reads: Names ``run`` reads besides the hoisted values.
+        returns: Names whose new values ``run`` returns, in order.
+        draws: Number of random draws per step.
+        hoisted: How many values ``prepare`` returns.
+        prepare: ``prepare(*constants) -> tuple`` of values that do not change during a run.
+        run: ``run(*reads, *prepared, _draw) -> tuple`` of the values of ``returns``.
+    """
+
+    constants: tuple[str, ...]
+    reads: tuple[str, ...]
+    returns: tuple[str, ...]
+    draws: int
+    hoisted: int
+    prepare: Callable[..., tuple[Any, ...]]
+    run: Callable[..., tuple[Any, ...]]
+
+    @property
+    def source(self) -> str:
+        """The generated Python source of both functions."""
+        return f"{self.prepare.source}\n{self.run.source}"  # type: ignore[attr-defined]
+
+    def __str__(self) -> str:
+        return self.source
+
+
+def lower(
+    name: str,
+    statements: Collection[Statement],
+    returns: tuple[str, ...],
+    constant: Callable[[str], bool],
+    guards: Mapping[str, str] | None = None,
+    extra: Mapping[str, Expr] | None = None,
+    functions: Mapping[str, Callable[..., Any]] | None = None,
+) -> Block:
+    """Lower statements.
+
+    Args:
+        name: Of the generated functions.
+        statements: In order.
+        returns: Names to return: variables or locals assigned by the statements, or names in ``extra``.
+        constant: Whether a name keeps its value during a run (``dt`` included).
+        guards: Names written only where another (boolean) name holds.
+        extra: Further results that are expressions of their own (conditions, recorded expressions).
+        functions: Functions of the user by name.
+    """
+    guards = guards or {}
+    extra = extra or {}
+    assigned_twice: set[str] = set()
+    seen: set[str] = set()
+    for statement in statements:
+        for target in _targets(statement):
+            (assigned_twice if target in seen else seen).add(target)
+    hoist = _Hoist(lambda n: n not in seen and constant(n))
+    body: list[str] = []
+    used: dict[str, None] = {}
+    draws = Draws()
+
+    def final(expr: Expr) -> Expr:
+        """The expression as the step computes it; its names become arguments."""
+        taken = hoist(expr)
+        used.update(dict.fromkeys(sorted(names(taken))))
+        return taken
+
+    for statement in statements:
+        match statement:
+            case Assign(target=target, op="=", expr=expr) if (
+                target.startswith("_")
+                and target not in assigned_twice
+                and target not in returns
+                and hoist.movable(expr)
+            ):
+                hoist.alias(target, expr)
+            case Assign(target=target):
+                if target in guards:
+                    used.update({guards[target]: None, target: None})
+                body.append(print_statement(Assign(target, "=", final(statement.value)), draws, guards))
+            case Propagate():
+                used.update(dict.fromkeys(statement.variables))
+                body.append(_propagation(statement, hoist, final, draws))
+    for result, expr in extra.items():
+        body.append(f"{result} = {print_expression(final(expr), draws)}")
+    local = seen | set(extra)
+    used.update(dict.fromkeys(r for r in returns if r not in local))
+    runtime = {**RUNTIME, **(functions or {})}
+    hoisted = [f"_c{k}" for k in range(hoist.count)]
+    prepare = compile_source(f"{name}_prepare", hoist.reads, hoist.lines, hoisted, runtime)
+    # A variable that is written before it is read still arrives as an argument: harmless, and simpler.
+    arguments = [n for n in used if n not in hoisted and not (n in local and n.startswith("_"))]
+    run = compile_source(name, [*arguments, *hoisted, "_draw"], body, returns, runtime)
+    return Block(tuple(hoist.reads), tuple(arguments), tuple(returns), draws.count, hoist.count, prepare, run)
+
+
+def _propagation(statement: Propagate, hoist: _Hoist, final: Callable[[Expr], Expr], draws: Draws) -> str:
+    """The line of an exact step; the propagator is computed once if its matrix is constant."""
+    matrix = tuple(tuple(hoist.inline(entry) for entry in row) for row in statement.matrix)
+    entries = [entry for row in matrix for entry in row]
+    constant = all(map(hoist.constant_tree, entries))
+    rows = ", ".join(
+        f"({', '.join(print_expression(e if constant else final(e), draws) for e in row)},)" for row in matrix
+    )
+    if constant:
+        parts = hoist.raw(f"propagator(({rows},), dt)", set().union(*map(names, entries)) | {"dt"})
+    else:
+        final(Name("dt"))
+        parts = f"propagator(({rows},), dt)"
+    variables = "".join(f"{v}, " for v in statement.variables)
+    forcing = "".join(f"{print_expression(final(b), draws)}, " for b in statement.forcing)
+    return f"({', '.join(statement.targets)},) = propagate({parts}, ({variables}), ({forcing}))"
+
+
+def _targets(statement: Statement) -> tuple[str, ...]:
+    match statement:
+        case Assign(target=target):
+            return (target,)
+        case Propagate(targets=targets):
+            return targets
+    return ()
+
+
+class _Hoist:
+    """Collects what is constant during the run, each distinct expression once."""
+
+    def __init__(self, constant: Callable[[str], bool]) -> None:
+        self.constant = constant
+        self.lines: list[str] = []
+        self.found: dict[Expr, str] = {}
+        self.aliases: dict[str, Expr] = {}
+        self.read: dict[str, None] = {}
+        self.count = 0
+
+    @property
+    def reads(self) -> list[str]:
+        return list(self.read)
+
+    def constant_tree(self, expr: Expr) -> bool:
+        stateful = any(FUNCTIONS[c].stateful for c in calls(expr) if c in FUNCTIONS)
+        return not stateful and all(self.constant(n) for n in names(expr))
+
+    def movable(self, expr: Expr) -> bool:
+        return self.constant_tree(self.inline(expr))
+
+    def inline(self, expr: Expr) -> Expr:
+        return substitute(expr, self.aliases)
+
+    def alias(self, target: str, expr: Expr) -> None:
+        self.aliases[target] = self.inline(expr)
+
+    def raw(self, text: str, reads: set[str]) -> str:
+        self.read.update(dict.fromkeys(sorted(reads)))
+        name = f"_c{self.count}"
+        self.count += 1
+        self.lines.append(f"{name} = {text}")
+        return name
+
+    def __call__(self, expr: Expr) -> Expr:
+        return self._take(self.inline(expr))
+
+    def _take(self, expr: Expr) -> Expr:
+        if isinstance(expr, Number | Name):
+            return expr
+        if names(expr) and self.constant_tree(expr):
+            if expr not in self.found:
+                self.found[expr] = self.raw(print_expression(expr), names(expr))
+            return Name(self.found[expr])
+        if isinstance(expr, Call) and not expr.args:
+            return expr
+        return rebuild(expr, tuple(self._take(child) for child in children(expr)))

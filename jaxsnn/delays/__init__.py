@@ -1,0 +1,8 @@
+"""Delays of synapses: whole steps (`steps`), two rings, and the choice between them."""
+
+from jaxsnn.delays import source_ring, target_ring
+from jaxsnn.delays.choice import Choice, choose
+from jaxsnn.delays.slots import resize
+from jaxsnn.delays.steps import delay_steps
+
+__all__ = ["Choice", "choose", "delay_steps", "resize", "source_ring", "target_ring"]

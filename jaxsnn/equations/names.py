@@ -1,0 +1,187 @@
+"""What the names in a user's text mean, beyond the variables of the object.
+
+Order of meaning: variables of the object, then mathematical constants and units, then functions, then the
+namespace (given to the object, given to the run, or the variables where the user called). Units become
+literals; numbers of the namespace stay names, so that they can be changed, swept and differentiated.
+"""
+
+from __future__ import annotations
+
+import sys
+import types
+import warnings
+from collections.abc import Callable, Container, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from jaxsnn.equations.expressions import Call, Expr, Name, Number, transform
+from jaxsnn.equations.functions import CONSTANTS, FUNCTIONS, Function
+from jaxsnn.errors import Source, UnknownNameError, did_you_mean
+from jaxsnn.units import DIMENSIONLESS, UNITS, Dimension, Quantity, quantity
+
+__all__ = ["Binder", "Constant", "NamespaceFunction", "caller_namespace"]
+
+
+@runtime_checkable
+class NamespaceFunction(Protocol):
+    """An object of the namespace that equations can call (a `TimedArray`)."""
+
+    def as_function(self, name: str) -> Function:
+        """Its row for dimension checks."""
+
+    def expand(self, name: str, args: tuple[Expr, ...], dt: float) -> Expr:
+        """The call in terms of functions of the language and of its `constants`."""
+
+    def constants(self, name: str) -> Mapping[str, Constant]:
+        """Names its expansion reads, with their values."""
+
+    def evaluate(self, *args: Any) -> Any:
+        """Its value on the host, plain floats in base units."""
+
+
+@dataclass(frozen=True)
+class Constant:
+    """A number of the namespace: value in base units, dimension, type."""
+
+    value: Any
+    dim: Dimension = DIMENSIONLESS
+    type: str = "float"
+
+
+def caller_namespace() -> Mapping[str, Any]:
+    """Names visible where the user's code called into the package: locals before globals."""
+    frame: types.FrameType | None = sys._getframe(1)
+    while frame is not None and str(frame.f_globals.get("__name__", "")).split(".")[0] == "jaxsnn":
+        frame = frame.f_back
+    return {} if frame is None else {**frame.f_globals, **frame.f_locals}
+
+
+def _constant(value: Any) -> Constant | None:
+    """A namespace value as a constant, or None if it is no number."""
+    if isinstance(value, bool | np.bool_):
+        return Constant(bool(value), DIMENSIONLESS, "boolean")
+    if isinstance(value, int | np.integer):
+        return Constant(int(value), DIMENSIONLESS, "integer")
+    if isinstance(value, float | np.floating):
+        return Constant(float(value))
+    try:
+        converted = quantity(value)
+    except (TypeError, ValueError):
+        return None
+    if isinstance(converted, Quantity) and np.ndim(converted.value) == 0:
+        return Constant(converted.value, converted.dim)
+    if isinstance(converted, np.ndarray) and converted.ndim == 0 and converted.dtype.kind in "fiu":
+        return Constant(float(converted))
+    return None
+
+
+@dataclass
+class Binder:
+    """Gives the names of one object's texts their meaning and collects the constants they use."""
+
+    known: Container[str]
+    namespace: Mapping[str, Any]
+    dt: float | None = None
+    constants: dict[str, Constant] = field(default_factory=dict)
+    functions: dict[str, Function] = field(default_factory=lambda: dict(FUNCTIONS))
+    host_functions: dict[str, Callable[..., Any]] = field(default_factory=dict)
+    _objects: dict[str, NamespaceFunction] = field(default_factory=dict)
+
+    def bind(self, expr: Expr, source: Source) -> Expr:
+        """The expression with units as literals; names of the namespace are noted in `constants`."""
+        for called in (node for node in _walk_calls(expr)):
+            self._note_function(called, source)
+        return transform(expr, lambda node: self._name(node, source) if isinstance(node, Name) else None)
+
+    def expand(self, expr: Expr) -> Expr:
+        """Calls of namespace functions in terms of the language (after dimension checks)."""
+        if not self._objects:
+            return expr
+
+        def rule(node: Expr) -> Expr | None:
+            if isinstance(node, Call) and node.function in self._objects:
+                assert self.dt is not None
+                return self._objects[node.function].expand(node.function, node.args, self.dt)
+            return None
+
+        return transform(expr, rule)
+
+    def _note_function(self, call: Call, source: Source) -> None:
+        name = call.function
+        if name in self.functions:
+            return
+        found = self.namespace.get(name)
+        if isinstance(found, NamespaceFunction):
+            self._objects[name] = found
+            self.functions[name] = found.as_function(name)
+            self.host_functions[name] = found.evaluate
+            self.constants.update(found.constants(name))
+        elif callable(found) and not isinstance(found, Quantity):
+            raise source.error(
+                f"{name!r} is a Python function; this version can call the functions of the language"
+                f" ({', '.join(sorted(set(FUNCTIONS) - {'exp_divided'}))}) and TimedArray",
+                call.span,
+                UnknownNameError,
+            )
+
+    def _name(self, node: Name, source: Source) -> Expr | None:
+        name = node.id
+        if name in self.known or name in self.constants:
+            return None
+        literal: Number | None = None
+        if name in CONSTANTS:
+            literal = Number(CONSTANTS[name], text=name, span=node.span)
+        elif name in UNITS:
+            unit = UNITS[name]
+            literal = Number(float(unit.value), unit.dim, name, node.span)
+        if literal is not None:
+            other = _constant(self.namespace[name]) if name in self.namespace else None
+            if other is not None and (other.value, other.dim) != (literal.value, literal.dim):
+                warnings.warn(
+                    f"{source.where}: {name!r} means the {'unit' if name in UNITS else 'constant'} {name}, not"
+                    f" the value of the same name in the namespace; rename that one",
+                    stacklevel=2,
+                )
+            return literal
+        if name in self.functions:
+            return None  # the dimension check says that parentheses are missing
+        if name not in self.namespace:
+            close = did_you_mean(name, _Names(self.known, self.namespace))
+            raise source.error(
+                f"{name!r} is not known here: it is no variable of this object, no unit, no function, and the"
+                f" namespace has no such name.{close}",
+                node.span,
+                UnknownNameError,
+            )
+        value = self.namespace[name]
+        constant = _constant(value)
+        if constant is None:
+            what = f"an array of shape {np.shape(value)}" if np.ndim(value) else f"of type {type(value).__name__}"
+            raise source.error(
+                f"{name!r} in the namespace is {what}, but a single number or quantity is needed; values that"
+                f" differ between elements are parameters: add '{name} : unit' to the equations and assign"
+                f" the array",
+                node.span,
+                UnknownNameError,
+            )
+        self.constants[name] = constant
+        return None
+
+
+class _Names:
+    """Iterates over the names a message may suggest."""
+
+    def __init__(self, known: Container[str], namespace: Mapping[str, Any]) -> None:
+        self.candidates = [n for n in known] if hasattr(known, "__iter__") else []
+        self.candidates += [n for n in namespace if not n.startswith("_")]
+
+    def __iter__(self) -> Any:
+        return iter(self.candidates)
+
+
+def _walk_calls(expr: Expr) -> list[Call]:
+    found: list[Call] = []
+    transform(expr, lambda node: found.append(node) if isinstance(node, Call) else None)  # type: ignore[func-returns-value]
+    return found

@@ -1,0 +1,106 @@
+"""Errors that say what came, what was needed and what to write instead.
+
+Every error of jaxsnn derives from `JaxsnnError` and from the built-in exception a Python user would expect,
+so ``except ValueError`` keeps working. An error about text the user wrote shows that line with a caret
+(`Source.error`).
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+__all__ = [
+    "ArgumentError",
+    "ConnectError",
+    "DelayError",
+    "DimensionError",
+    "EquationError",
+    "IndexRangeError",
+    "JaxsnnError",
+    "NetworkError",
+    "NotSupportedError",
+    "NumericalError",
+    "UnknownNameError",
+]
+
+
+class JaxsnnError(Exception):
+    """Base class of all errors raised by jaxsnn."""
+
+
+class ArgumentError(JaxsnnError, ValueError):
+    """An argument has a value that makes no sense for the object it was given to."""
+
+
+class EquationError(JaxsnnError, ValueError):
+    """Text of the user (equations, threshold, reset, condition, ...) that cannot be understood."""
+
+
+class UnknownNameError(EquationError):
+    """A name in the user's text that is neither variable, constant, unit nor function."""
+
+
+class DimensionError(JaxsnnError, TypeError):
+    """Two physical dimensions that do not fit; the message names both sides."""
+
+
+class IndexRangeError(JaxsnnError, IndexError):
+    """An index beyond the elements of a group."""
+
+
+class ConnectError(JaxsnnError, ValueError):
+    """A `Synapses.connect` call that cannot be carried out."""
+
+
+class DelayError(JaxsnnError, ValueError):
+    """A delay that is negative, not finite or too long."""
+
+
+class NetworkError(JaxsnnError, ValueError):
+    """Objects that cannot be run together, or a run that cannot be made."""
+
+
+class NumericalError(JaxsnnError, FloatingPointError):
+    """A value that became NaN or infinite during a run; names the variable, the element and the time."""
+
+
+class NotSupportedError(JaxsnnError, NotImplementedError):
+    """Something valid that this version cannot do yet; says what to do instead."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A piece of text the user wrote, and where it was given (``"cells: threshold"``)."""
+
+    text: str
+    where: str = ""
+
+    def error(
+        self,
+        message: str,
+        span: tuple[int, int] | None = None,
+        kind: type[JaxsnnError] = EquationError,
+    ) -> JaxsnnError:
+        """The exception for a problem at ``span`` (character offsets into the text): line and caret."""
+        head = f"{self.where}: {message}" if self.where else message
+        if span is None:
+            shown = "\n".join(f"    {line}" for line in self.text.strip().splitlines())
+            return kind(f"{head}\n{shown}" if shown else head)
+        start, end = span
+        start = max(0, min(start, len(self.text)))
+        line_start = self.text.rfind("\n", 0, start) + 1
+        line_end = self.text.find("\n", start)
+        line_end = len(self.text) if line_end < 0 else line_end
+        line = self.text[line_start:line_end]
+        indent = len(line) - len(line.lstrip())
+        width = max(1, min(end, line_end) - start)
+        caret = " " * (start - line_start - indent) + "^" * width
+        return kind(f"{head}\n    {line.strip()}\n    {caret}")
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """``" Did you mean 'tau'?"`` if a known name is close to ``name``, else an empty string."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.7)
+    return f" Did you mean {close[0]!r}?" if close else ""

@@ -1,0 +1,25 @@
+"""Spike delivery: one meaning (`contract`), several executions, and the choice between them."""
+
+from jaxsnn.events.choice import EXECUTIONS, Choice, choose
+from jaxsnn.events.contract import (
+    Contribution,
+    Execution,
+    Operands,
+    Output,
+    Wiring,
+    all_edge_values,
+    edge_values,
+)
+
+__all__ = [
+    "EXECUTIONS",
+    "Choice",
+    "Contribution",
+    "Execution",
+    "Operands",
+    "Output",
+    "Wiring",
+    "all_edge_values",
+    "choose",
+    "edge_values",
+]

@@ -1,0 +1,1 @@
+"""What a user builds: groups, inputs, synapses, monitors. Host side: NumPy and text, no JAX."""

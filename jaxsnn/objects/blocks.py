@@ -1,0 +1,94 @@
+"""Blocks of a user's statements, with their names given meaning and their dimensions checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from jaxsnn.equations.dimensions import Symbol, describe, infer
+from jaxsnn.equations.expressions import Expr, Number, substitute
+from jaxsnn.equations.names import Binder
+from jaxsnn.equations.statements import Assign
+from jaxsnn.equations.system import is_noise
+from jaxsnn.errors import DimensionError, Source, did_you_mean
+
+__all__ = ["bind_block"]
+
+
+def bind_block(
+    statements: Iterable[Assign],
+    source: Source,
+    symbols: Mapping[str, Symbol],
+    protected: Mapping[str, str],
+    binder: Binder,
+    substitutes: Mapping[str, Expr],
+) -> tuple[Assign, ...]:
+    """Bind and check statements.
+
+    Args:
+        statements: As parsed.
+        source: Their text, for messages.
+        symbols: Variables of the object; a target that is none of them is a local of the block.
+        protected: Variables that cannot be written, with the reason.
+        binder: Gives names their meaning and collects constants.
+        substitutes: Names that stand for expressions.
+    """
+    scope = dict(symbols)
+    bound: list[Assign] = []
+    for statement in statements:
+        target = statement.target
+        if target in protected:
+            raise source.error(f"{target!r} cannot be written: it {protected[target]}", statement.span)
+        if is_noise(target):
+            raise source.error(f"{target!r} is white noise and cannot be written", statement.span)
+        # A local has the names of earlier ones in view; sub-expressions are put in anew for each statement.
+        local = {name for name in scope if name not in symbols}
+        binder_known = binder.known
+        binder.known = {*scope}
+        try:
+            expr = binder.bind(substitute(statement.expr, substitutes), source)
+        finally:
+            binder.known = binder_known
+        everything = {**scope, **{n: Symbol(c.type, c.dim) for n, c in binder.constants.items()}}
+        found = infer(expr, everything, source, binder.functions)
+        if target in binder.constants:
+            raise source.error(f"{target!r} is a value of the namespace and cannot be written", statement.span)
+        if target not in scope:
+            if statement.op != "=":
+                raise source.error(
+                    f"{target!r} is not a variable here, so {statement.op!r} has nothing to change."
+                    f"{did_you_mean(target, scope)}",
+                    statement.span,
+                )
+            scope[target] = found
+        else:
+            _check_target(statement, expr, scope[target], found, source)
+            if target in local:
+                scope[target] = Symbol(found.type, scope[target].dim)
+        bound.append(Assign(target, statement.op, binder.expand(expr), statement.span))
+    return tuple(bound)
+
+
+def _check_target(statement: Assign, expr: Expr, target: Symbol, found: Symbol, source: Source) -> None:
+    zero = isinstance(expr, Number) and expr.value == 0
+    if statement.op in ("=", "+=", "-=", "%="):
+        if found.dim != target.dim and not zero:
+            raise source.error(
+                f"{statement.target!r} is {describe(target.dim)}, but {describe(found.dim)} is"
+                f" {'assigned' if statement.op == '=' else 'added' if statement.op == '+=' else 'used'}",
+                statement.span,
+                DimensionError,
+            )
+    elif found.dim.is_dimensionless is False or (statement.op == "**=" and target.dim.is_dimensionless is False):
+        raise source.error(
+            f"{statement.target!r} would change its unit: {statement.op!r} needs a number without unit,"
+            f" got {describe(found.dim)}",
+            statement.span,
+            DimensionError,
+        )
+    if target.type == "boolean" and found.type != "boolean":
+        raise source.error(f"{statement.target!r} is boolean; assign a condition", statement.span)
+    if target.type == "integer" and found.type == "float":
+        raise source.error(
+            f"{statement.target!r} is an integer variable; write int(...) around the expression",
+            statement.span,
+        )

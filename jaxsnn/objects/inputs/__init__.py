@@ -1,0 +1,1 @@
+"""Sources of input: Poisson spikes, given spikes, given time courses."""

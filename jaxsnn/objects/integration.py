@@ -1,0 +1,197 @@
+"""What a group does between spikes: its refractory state and the statements of its integration scheme."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from jaxsnn.equations.dimensions import Symbol, infer, require
+from jaxsnn.equations.expressions import (
+    Binary,
+    Call,
+    Compare,
+    Expr,
+    Logical,
+    Name,
+    Number,
+    Unary,
+    names,
+    parse,
+    substitute,
+)
+from jaxsnn.equations.names import Binder, Constant
+from jaxsnn.equations.statements import Assign, Propagate, Statement
+from jaxsnn.equations.system import NOISE_DIM, is_noise
+from jaxsnn.errors import ArgumentError, Source
+from jaxsnn.integrators import OdeSystem, integrate
+from jaxsnn.objects.base import Parts
+from jaxsnn.units import Quantity, quantity, second
+
+__all__ = ["integration_statements", "refractory_statements"]
+
+
+def refractory_statements(group: Any, binder: Binder) -> list[Statement]:
+    """``not_refractory`` from the steps since the last spike, or from a condition that ends it."""
+    if not group._has_refractory:
+        return []
+    given = group.refractory
+    source = Source(str(given), f"{group.name}: refractory")
+    if isinstance(given, str):
+        expr = binder.bind(substitute(parse(given, source), group._code_substitutes()), source)
+        scope = {
+            **group._symbols(),
+            **{n: Symbol(c.type, c.dim) for n, c in binder.constants.items()},
+        }
+        from_condition = infer(expr, scope, source, binder.functions).type == "boolean"
+        if from_condition:
+            free = Unary("not", binder.expand(expr))
+            return [Assign("not_refractory", "=", Logical("or", (Name("not_refractory"), free)))]
+        require(
+            expr,
+            Symbol("float", second.dim),
+            scope,
+            source,
+            "a refractory period",
+            binder.functions,
+        )
+        expr = binder.expand(expr)
+    else:
+        if given is True:
+            raise ArgumentError(f"{group.name}: refractory=True has no end; give a time (5*ms) or a condition in text")
+        value = quantity(given)
+        if not isinstance(value, Quantity) or value.dim != second.dim or np.ndim(value.value):
+            raise ArgumentError(f"{group.name}: refractory needs a time such as 5*ms, or text; got {given!r}")
+        if not float(value.value) >= 0:
+            raise ArgumentError(f"{group.name}: a refractory period cannot be negative; got {given!r}")
+        binder.constants["refractory"] = Constant(float(value.value), second.dim)
+        expr = Name("refractory")
+    since = Binary("-", Name("t_in_timesteps"), Name("_lastspike"))
+    enough = Compare(">=", since, Call("timestep", (expr, Name("dt"))))
+    return [Assign("not_refractory", "=", enough)]
+
+
+def integration_statements(group: Any, binder: Binder, parts: Parts) -> list[Statement]:
+    """The scheme's statements, with the frozen variables of refractory neurons taken into account."""
+    if not group.equations.differential:
+        if group.method is not None:
+            raise ArgumentError(f"{group.name}: method={group.method!r}, but there is nothing to integrate")
+        return []
+    source = group.equations.source
+    scope: dict[str, Symbol] = dict(group._symbols())
+    rhs: dict[str, Expr] = {}
+    for name, expr in group.equations.inlined().items():
+        scope |= {n: Symbol("float", NOISE_DIM) for n in names(expr) if is_noise(n)}
+    noise = _Known(scope)
+    binder.known = noise
+    for eq in group.equations.subexpressions.values():  # each on its own, for messages about its line
+        assert eq.expr is not None
+        bound = binder.bind(eq.expr, source)
+        all_names = {**scope, **{n: Symbol(c.type, c.dim) for n, c in binder.constants.items()}}
+        require(bound, Symbol(eq.type, eq.dim), all_names, source, f"{eq.name!r}", binder.functions)
+    for name, eq in group.equations.differential.items():
+        assert eq.expr is not None
+        bound = binder.bind(eq.expr, source)
+        all_names = {**scope, **{n: Symbol(c.type, c.dim) for n, c in binder.constants.items()}}
+        require(
+            bound,
+            Symbol("float", eq.dim / second.dim),
+            all_names,
+            source,
+            f"d{name}/dt",
+            binder.functions,
+        )
+    substitutes = {"lastspike": group._code_substitutes()["lastspike"]} if group._has_refractory else {}
+    for name, expr in group.equations.inlined().items():
+        rhs[name] = binder.expand(binder.bind(substitute(expr, substitutes), source))
+    all_names = {**scope, **{n: Symbol(c.type, c.dim) for n, c in binder.constants.items()}}
+    system = OdeSystem(rhs, all_names, source)
+    result = integrate(system, group.method)
+    parts.notes.append(f"{group.name}: {result.method}. {result.reason}")
+    guarded = set(group._guards())
+    dependents = _dependents(rhs, guarded)
+    if not dependents:
+        return list(result.statements)
+    frozen = {n: Number(0) if n in guarded else e for n, e in rhs.items()}
+    return _blend(
+        result.statements,
+        integrate(OdeSystem(frozen, all_names, source), group.method).statements,
+        tuple(rhs),
+        guarded,
+        dependents,
+    )
+
+
+class _Known:
+    """A container of names that also iterates, for suggestions."""
+
+    def __init__(self, scope: Mapping[str, Symbol]) -> None:
+        self.scope = scope
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.scope
+
+    def __iter__(self) -> Any:
+        return iter(self.scope)
+
+
+def _dependents(rhs: Mapping[str, Expr], guarded: set[str]) -> set[str]:
+    """Unguarded variables whose equations read, directly or not, a guarded variable."""
+    reached = set(guarded)
+    while True:
+        more = {n for n, e in rhs.items() if n not in reached and names(e) & reached}
+        if not more:
+            return reached - guarded
+        reached |= more
+
+
+def _blend(
+    free: Iterable[Statement],
+    frozen: Iterable[Statement],
+    variables: tuple[str, ...],
+    guarded: set[str],
+    dependents: set[str],
+) -> list[Statement]:
+    """Variables that read a guarded one follow the frozen system while the neuron is refractory."""
+
+    def renamed(statements: Iterable[Statement], rename: Callable[[str], str]) -> list[Statement]:
+        result: list[Statement] = []
+        local: dict[str, Expr] = {}
+        for statement in statements:
+            result.append(_rename(statement, local, rename))
+        return result
+
+    first = renamed(free, lambda n: f"_new_{n}" if n in variables else n)
+    second_ = renamed(
+        frozen,
+        lambda n: f"_frozen_{n}" if n in variables else n if n.startswith("_dW") else f"_frozen{n}",
+    )
+    drawn = {s.target for s in first if isinstance(s, Assign) and s.target.startswith("_dW")}
+    second_ = [s for s in second_ if not (isinstance(s, Assign) and s.target in drawn)]
+    final: list[Statement] = []
+    for name in variables:
+        value: Expr = Name(f"_new_{name}")
+        if name in dependents:
+            value = Call("where", (Name("not_refractory"), value, Name(f"_frozen_{name}")))
+        final.append(Assign(name, "=", value))
+    return [*first, *second_, *final]
+
+
+def _rename(statement: Statement, local: dict[str, Expr], rename: Callable[[str], str]) -> Statement:
+    """The statement with its targets renamed; later statements read the new names of locals only."""
+    from_value = getattr(statement, "value", None)
+    if isinstance(statement, Assign):
+        assert from_value is not None
+        target = rename(statement.target)
+        new = Assign(target, "=", substitute(from_value, local))
+        if statement.target.startswith("_"):
+            local[statement.target] = Name(target)
+        return new
+    if isinstance(statement, Propagate):
+        matrix = tuple(tuple(substitute(e, local) for e in row) for row in statement.matrix)
+        forcing = tuple(substitute(e, local) for e in statement.forcing)
+        targets = tuple(rename(t) for t in statement.targets)
+        local.update({t: Name(r) for t, r in zip(statement.targets, targets, strict=True) if t.startswith("_")})
+        return Propagate(targets, statement.variables, matrix, forcing)
+    raise TypeError(f"not a statement: {statement!r}")

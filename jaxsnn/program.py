@@ -1,0 +1,350 @@
+"""The one intermediate form: a scheduled list of operations on named variables.
+
+What a user describes (groups, synapses, monitors) is lowered to a `Program`; what runs (the simulation) knows
+nothing but the program and the arrays beside it. Everything here is symbolic and immutable: statements keep the
+expression trees, names keep what they refer to, and ``print(program)`` shows the whole schedule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from jaxsnn.equations.expressions import Expr, render
+from jaxsnn.equations.statements import Assign, Propagate, Statement
+from jaxsnn.errors import Source
+from jaxsnn.units import DIMENSIONLESS, Dimension
+
+__all__ = [
+    "SLOTS",
+    "Code",
+    "Deliver",
+    "Emit",
+    "Operation",
+    "Program",
+    "RecordRate",
+    "RecordSpikes",
+    "RecordState",
+    "Ref",
+    "Reset",
+    "Threshold",
+    "Update",
+    "Variable",
+    "Window",
+    "slot_position",
+]
+
+SLOTS = ("start", "groups", "thresholds", "synapses", "resets", "end")
+"""The chapters of a time step, in order; each has a ``before_`` and an ``after_`` part."""
+
+Key = tuple[str, str]
+"""(owner, name) of a variable, or (owner, event) of an event set."""
+
+
+def slot_position(when: str) -> float:
+    """Where a slot stands in the step: ``before_x`` < ``x`` < ``after_x``. Unknown slots raise KeyError."""
+    for prefix, shift in (("before_", -0.25), ("after_", 0.25)):
+        if when.startswith(prefix) and when[len(prefix) :] in SLOTS:
+            return SLOTS.index(when[len(prefix) :]) + shift
+    if when not in SLOTS:
+        raise KeyError(when)
+    return float(SLOTS.index(when))
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A named array of the program.
+
+    ``size`` elements (one if ``scalar``). ``role`` is ``"state"`` for what equations and statements change,
+    ``"parameter"`` for declared values, ``"constant"`` for numbers of the namespace, ``"clock"`` for t and dt.
+    """
+
+    owner: str
+    name: str
+    type: str
+    dim: Dimension = DIMENSIONLESS
+    size: int = 1
+    scalar: bool = False
+    role: str = "state"
+
+    @property
+    def key(self) -> Key:
+        return self.owner, self.name
+
+
+@dataclass(frozen=True)
+class Ref:
+    """What a name in a block of code refers to.
+
+    ``via`` says through which index an element of the domain reads it: ``"self"`` (one to one), ``"scalar"``
+    (the same value for all), ``"pre"`` or ``"post"`` (the neuron at that end of a synapse), ``"index"`` (the
+    element's own number).
+    """
+
+    owner: str
+    name: str
+    type: str
+    dim: Dimension = DIMENSIONLESS
+    via: str = "self"
+
+    @property
+    def key(self) -> Key:
+        return self.owner, self.name
+
+
+@dataclass(frozen=True)
+class Code:
+    """Statements with the meaning of their names, and which writes are guarded.
+
+    ``guards[x] = c``: an element may write variable x only where the boolean variable c holds.
+    """
+
+    statements: tuple[Statement, ...]
+    scope: Mapping[str, Ref]
+    guards: Mapping[str, str] = field(default_factory=dict)
+    source: Source = Source("")
+
+    @property
+    def written(self) -> tuple[str, ...]:
+        """Names of variables (not locals) the statements assign, in order."""
+        targets: dict[str, None] = {}
+        for statement in self.statements:
+            match statement:
+                case Assign(target=target) if target in self.scope:
+                    targets[target] = None
+                case Propagate(targets=several):
+                    targets.update({t: None for t in several if t in self.scope})
+        return tuple(targets)
+
+    def lines(self) -> Iterator[str]:
+        for statement in self.statements:
+            text = str(statement)
+            guard = self.guards.get(statement.target) if isinstance(statement, Assign) else None
+            yield f"{text}  [where {guard}]" if guard else text
+
+
+@dataclass(frozen=True)
+class Window:
+    """Elements ``start <= k < stop`` of an owner: a group or a subgroup of it."""
+
+    owner: str
+    start: int
+    stop: int
+
+    @property
+    def size(self) -> int:
+        return self.stop - self.start
+
+    def __str__(self) -> str:
+        return f"{self.owner}[{self.start}:{self.stop}]"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operation:
+    """Something done in a time step: in slot ``slot``, by ``order``, ties by ``name``.
+
+    ``every``: the operation runs in steps that are multiples of this (its own clock, in steps of the program).
+    """
+
+    name: str
+    slot: str
+    order: int = 0
+    every: int = 1
+    kind: ClassVar[str] = "operation"
+
+    @property
+    def position(self) -> tuple[float, int, str]:
+        return slot_position(self.slot), self.order, self.name
+
+    def head(self) -> str:
+        return self.kind
+
+    def body(self) -> Iterator[str]:
+        return iter(())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Update(Operation):
+    """Run statements for all elements of a window: state updates, run_regularly, Poisson input."""
+
+    domain: Window
+    code: Code
+    kind: ClassVar[str] = "update"
+
+    def head(self) -> str:
+        return f"update {self.domain}"
+
+    def body(self) -> Iterator[str]:
+        return self.code.lines()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Threshold(Operation):
+    """Find the elements whose condition holds: they form the event set (owner, event).
+
+    With ``refractory``: only where ``not_refractory`` holds; those that fire get ``not_refractory = False``
+    and ``lastspike`` = this step (both variables of the owner).
+    """
+
+    domain: Window
+    event: str
+    condition: Expr
+    code: Code  # no statements; scope and source of the condition
+    refractory: bool = False
+    kind: ClassVar[str] = "threshold"
+
+    def head(self) -> str:
+        return f"threshold {self.domain} -> {self.event}"
+
+    def body(self) -> Iterator[str]:
+        yield render(self.condition) + ("  [where not_refractory]" if self.refractory else "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reset(Operation):
+    """Run statements for the elements of an event set."""
+
+    domain: Window
+    event: str
+    code: Code
+    kind: ClassVar[str] = "reset"
+
+    def head(self) -> str:
+        return f"reset {self.domain} on {self.event}"
+
+    def body(self) -> Iterator[str]:
+        return self.code.lines()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Emit(Operation):
+    """Spikes at given times: the array ``schedule`` beside the program holds (step, index) pairs.
+
+    ``period``: steps after which the schedule repeats, 0 for never.
+    """
+
+    domain: Window
+    event: str
+    period: int = 0
+    kind: ClassVar[str] = "emit"
+
+    def head(self) -> str:
+        return f"emit {self.domain} -> {self.event}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deliver(Operation):
+    """A synaptic pathway: for each event of the source window, after each synapse's delay, run the code.
+
+    ``synapses`` names the connectivity arrays beside the program; names in the code with ``via="self"`` are
+    variables of the synapses, ``"pre"`` and ``"post"`` those of the neurons at both ends. ``trigger`` says which
+    end fires (``"pre"`` for on_pre, ``"post"`` for on_post).
+    """
+
+    synapses: str
+    pathway: str
+    trigger: str
+    event: str
+    source: Window
+    target: Window
+    code: Code
+    kind: ClassVar[str] = "deliver"
+
+    def head(self) -> str:
+        return f"deliver {self.source} -> {self.target} on {self.event}"
+
+    def body(self) -> Iterator[str]:
+        return self.code.lines()
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordSpikes(Operation):
+    """Record which elements of a window are in an event set. ``label`` is the monitor's name in records."""
+
+    domain: Window
+    event: str
+    label: str = ""
+    kind: ClassVar[str] = "record"
+
+    def head(self) -> str:
+        return f"record {self.event} of {self.domain}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordState(Operation):
+    """Record expressions (variables, sub-expressions) at chosen elements of a window.
+
+    ``elements``: how many are recorded (their numbers are the array ``index`` beside the program), or None
+    for all of the window.
+    """
+
+    domain: Window
+    expressions: Mapping[str, Expr]
+    code: Code
+    elements: int | None = None
+    label: str = ""
+    kind: ClassVar[str] = "record"
+
+    def head(self) -> str:
+        return f"record {', '.join(self.expressions)} of {self.domain}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordRate(Operation):
+    """Record how many elements of a window are in an event set."""
+
+    domain: Window
+    event: str
+    label: str = ""
+    kind: ClassVar[str] = "record"
+
+    def head(self) -> str:
+        return f"record rate of {self.event} of {self.domain}"
+
+
+@dataclass(frozen=True)
+class Program:
+    """Everything that happens in a time step, in order.
+
+    Attributes:
+        dt: The time step in second.
+        variables: All variables by (owner, name).
+        events: Size of each event set by (owner, event).
+        operations: Sorted by slot, order and name.
+    """
+
+    dt: float
+    variables: Mapping[Key, Variable]
+    events: Mapping[Key, int]
+    operations: tuple[Operation, ...]
+
+    def written(self) -> frozenset[Key]:
+        """Variables that some operation changes; all others are constant during a run."""
+        keys: set[Key] = set()
+        for operation in self.operations:
+            code = getattr(operation, "code", None)
+            if isinstance(code, Code):
+                keys.update(code.scope[name].key for name in code.written)
+            if isinstance(operation, Threshold) and operation.refractory:
+                owner = operation.domain.owner
+                keys.update({(owner, "not_refractory"), (owner, "lastspike")})
+        return frozenset(keys)
+
+    def size(self, owner: str) -> int:
+        """Number of elements of an object with events or variables."""
+        sizes = [n for (o, _), n in self.events.items() if o == owner]
+        sizes += [v.size for (o, _), v in self.variables.items() if o == owner and not v.scalar]
+        return max(sizes, default=1)
+
+    def __str__(self) -> str:
+        lines = [f"program, dt = {self.dt * 1e3:g} ms"]
+        slot = None
+        for operation in self.operations:
+            if operation.slot != slot:
+                slot = operation.slot
+                lines.append(f"{slot}:")
+            every = f", every {operation.every} steps" if operation.every > 1 else ""
+            lines.append(f"  {operation.name}: {operation.head()}{every}")
+            lines.extend(f"    {line}" for line in operation.body())
+        return "\n".join(lines)

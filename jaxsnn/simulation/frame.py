@@ -1,0 +1,104 @@
+"""The values of one time step while its operations are carried out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jax.numpy as jnp
+
+from jaxsnn.codegen.jax_runtime import JaxDraw
+from jaxsnn.program import Key, Program, Ref, Window
+from jaxsnn.random import step_key
+from jaxsnn.simulation.state import Layout, Params, Tables
+
+__all__ = ["Frame", "Setting"]
+
+Array = Any
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What is fixed when a simulation is built."""
+
+    program: Program
+    layout: Layout
+    dtype: Any
+    backend: str
+    execution: str | None = None
+    inputs: frozenset[Key] = frozenset()
+
+    def constant(self, ref: Ref) -> bool:
+        """Whether a name keeps its value during a run."""
+        if ref.owner == "clock":
+            return ref.name == "dt"
+        return ref.key not in self.layout.state and ref.key not in self.inputs
+
+    def constant_name(self, scope: Mapping[str, Ref]) -> Callable[[str], bool]:
+        return lambda name: name == "dt" or (name in scope and self.constant(scope[name]))
+
+
+@dataclass
+class Frame:
+    """Working values of a step: operations read and replace them, in the order of the schedule.
+
+    The only mutable thing in a step, and it never leaves it.
+    """
+
+    setting: Setting
+    params: Params
+    tables: Tables
+    step: Array
+    values: dict[Key, Array]
+    events: dict[Key, Array]
+    rings: dict[str, tuple[Array, ...]]
+    cursors: dict[str, Array]
+
+    def clock(self, name: str, every: int) -> Array:
+        dtype = self.setting.dtype
+        dt = self.setting.program.dt * every
+        if name == "dt":
+            return jnp.asarray(dt, dtype)
+        steps = self.step if every == 1 else self.step // every
+        if name == "t_in_timesteps":
+            return steps
+        return steps.astype(dtype) * jnp.asarray(dt, dtype)
+
+    def value(self, key: Key) -> Array:
+        """A whole variable, wherever it lives."""
+        if key in self.values:
+            return self.values[key]
+        owner, name = key
+        if self.setting.layout.place(key) == "params":
+            return self.params[owner][name]
+        return self.tables.values[owner][name]
+
+    def read(self, ref: Ref, window: Window, every: int = 1) -> Array:
+        """A name of code that runs over a window."""
+        if ref.owner == "clock":
+            return self.clock(ref.name, every)
+        if ref.via == "index":
+            return jnp.arange(window.size, dtype=jnp.int32)
+        whole = self.value(ref.key)
+        if ref.via == "scalar":
+            return whole.reshape(whole.shape[:-1]) if whole.ndim and whole.shape[-1] == 1 else whole
+        if whole.shape[0] == window.size:
+            return whole
+        return whole[window.start : window.stop]
+
+    def write(self, ref: Ref, window: Window, value: Array, mask: Array | None = None) -> None:
+        """Replace the values of a window, where the mask holds."""
+        old = self.value(ref.key)
+        part = old if old.shape[0] == window.size else old[window.start : window.stop]
+        new = jnp.broadcast_to(value, part.shape).astype(old.dtype)
+        if mask is not None:
+            new = jnp.where(mask, new, part)
+        self.values[ref.key] = new if part is old else old.at[window.start : window.stop].set(new)
+
+    def event(self, owner: str, event: str, window: Window) -> Array:
+        whole = self.events[(owner, event)]
+        return whole if whole.shape[0] == window.size else whole[window.start : window.stop]
+
+    def draw(self, name: str, shape: tuple[int, ...]) -> JaxDraw:
+        return JaxDraw(step_key(self.tables.key, name, self.step), shape, self.setting.dtype)

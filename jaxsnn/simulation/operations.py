@@ -1,0 +1,168 @@
+"""How each kind of operation is carried out in a step: one small class a kind, in one table.
+
+Every class has the same silhouette: built from an operation once, ``prepare(frame)`` for what is constant
+during a run, ``apply(frame, prepared)`` in every step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import jax.numpy as jnp
+
+from jaxsnn.codegen.lower import Block, lower
+from jaxsnn.program import Code, Deliver, Emit, Operation, Reset, Threshold, Update, Window
+from jaxsnn.simulation.frame import Frame, Setting
+from jaxsnn.simulation.pathways import DeliverStep
+
+__all__ = ["OPERATIONS", "OperationStep", "build"]
+
+
+class OperationStep(Protocol):
+    """An operation, ready to be carried out."""
+
+    operation: Any
+
+    def prepare(self, frame: Frame) -> Any:
+        """What is constant during a run, computed once."""
+
+    def apply(self, frame: Frame, prepared: Any) -> None:
+        """One step: read from the frame, replace what changes."""
+
+
+def prepare_block(block: Block, code: Code, window: Window, every: int, frame: Frame) -> tuple[Any, ...]:
+    """The hoisted values of a block."""
+    return block.prepare(*_arguments(block.constants, code, window, every, frame))
+
+
+def run_block(
+    block: Block,
+    code: Code,
+    window: Window,
+    every: int,
+    frame: Frame,
+    prepared: tuple[Any, ...],
+    name: str,
+) -> tuple[Any, ...]:
+    """The results of a block in this step."""
+    draw = frame.draw(name, (window.size,)) if block.draws else None
+    return block.run(*_arguments(block.reads, code, window, every, frame), *prepared, draw)
+
+
+def _arguments(names: tuple[str, ...], code: Code, window: Window, every: int, frame: Frame) -> list[Any]:
+    return [frame.clock("dt", every) if name == "dt" else frame.read(code.scope[name], window, every) for name in names]
+
+
+class UpdateStep:
+    """Statements for all elements of a window."""
+
+    def __init__(self, operation: Update, setting: Setting) -> None:
+        self.operation = operation
+        code = operation.code
+        self.block = lower(
+            operation.name,
+            code.statements,
+            code.written,
+            setting.constant_name(code.scope),
+            code.guards,
+        )
+
+    def prepare(self, frame: Frame) -> Any:
+        op = self.operation
+        return prepare_block(self.block, op.code, op.domain, op.every, frame)
+
+    def apply(self, frame: Frame, prepared: Any, mask: Any = None) -> None:
+        op = self.operation
+        results = run_block(self.block, op.code, op.domain, op.every, frame, prepared, op.name)
+        for name, value in zip(self.block.returns, results, strict=True):
+            frame.write(op.code.scope[name], op.domain, value, mask)
+
+
+class ResetStep(UpdateStep):
+    """Statements for the elements of an event set."""
+
+    operation: Reset  # type: ignore[assignment]
+
+    def apply(self, frame: Frame, prepared: Any, mask: Any = None) -> None:
+        op = self.operation
+        super().apply(frame, prepared, frame.event(op.domain.owner, op.event, op.domain))
+
+
+class ThresholdStep:
+    """The event set: elements whose condition holds (and that are not refractory)."""
+
+    def __init__(self, operation: Threshold, setting: Setting) -> None:
+        self.operation = operation
+        scope = operation.code.scope
+        self.block = lower(
+            operation.name,
+            (),
+            ("_condition",),
+            setting.constant_name(scope),
+            extra={"_condition": operation.condition},
+        )
+
+    def prepare(self, frame: Frame) -> Any:
+        op = self.operation
+        return prepare_block(self.block, op.code, op.domain, op.every, frame)
+
+    def apply(self, frame: Frame, prepared: Any) -> None:
+        op = self.operation
+        owner, window = op.domain.owner, op.domain
+        (condition,) = run_block(self.block, op.code, window, op.every, frame, prepared, op.name)
+        spikes = jnp.broadcast_to(condition, (window.size,))
+        if op.refractory:
+            free = frame.value((owner, "not_refractory"))
+            spikes = spikes & free
+            frame.values[(owner, "not_refractory")] = free & ~spikes
+            last = frame.value((owner, "lastspike"))
+            now = frame.clock("t_in_timesteps", op.every)
+            frame.values[(owner, "lastspike")] = jnp.where(spikes, now.astype(last.dtype), last)
+        frame.events[(owner, op.event)] = spikes
+
+
+class EmitStep:
+    """Spikes of a generator: those its schedule lists for this step."""
+
+    def __init__(self, operation: Emit, setting: Setting) -> None:
+        self.operation = operation
+
+    def prepare(self, frame: Frame) -> Any:
+        return None
+
+    def apply(self, frame: Frame, prepared: Any) -> None:
+        op = self.operation
+        schedule = frame.tables.schedules[op.name]
+        size = op.domain.size
+        entries = schedule.steps.shape[0]
+        if entries == 0 or schedule.longest == 0:
+            frame.events[(op.domain.owner, op.event)] = jnp.zeros(size, bool)
+            return
+        now = frame.clock("t_in_timesteps", op.every)
+        cursor = frame.cursors[op.name]
+        if op.period:
+            now = now % op.period
+            cursor = jnp.where(cursor >= entries, 0, cursor)
+        at = jnp.minimum(cursor, entries - 1)
+        hit = (cursor < entries) & (schedule.steps[at] == now)
+        place = schedule.row_start[at] + jnp.arange(schedule.longest, dtype=jnp.int32)
+        valid = hit & (place < schedule.row_start[at + 1])
+        index = jnp.where(valid, schedule.indices[jnp.minimum(place, schedule.indices.shape[0] - 1)], size)
+        frame.events[(op.domain.owner, op.event)] = jnp.zeros(size, bool).at[index].set(True, mode="drop")
+        frame.cursors[op.name] = cursor + hit.astype(cursor.dtype)
+
+
+OPERATIONS: Mapping[type[Operation], Any] = {
+    Update: UpdateStep,
+    Reset: ResetStep,
+    Threshold: ThresholdStep,
+    Emit: EmitStep,
+    Deliver: DeliverStep,
+}
+"""The class that carries out each kind of operation (recording has its own table)."""
+
+
+def build(operation: Operation, setting: Setting) -> OperationStep:
+    """An operation made ready."""
+    return OPERATIONS[type(operation)](operation, setting)  # type: ignore[no-any-return]

@@ -1,0 +1,131 @@
+"""What leaves a step for the reader: spikes (bit-packed), values of variables, population rates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxsnn.codegen.lower import lower
+from jaxsnn.program import Operation, RecordRate, RecordSpikes, RecordState
+from jaxsnn.simulation.frame import Frame, Setting
+from jaxsnn.simulation.operations import prepare_block, run_block
+
+__all__ = ["RECORDS", "SpikeRecord", "unpack"]
+
+Array = Any
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class SpikeRecord:
+    """Spikes of n elements over T steps, eight to a byte.
+
+    packed: (..., T, ceil(n / 8)) uint8; first_step: the step of the first row; size: n.
+    """
+
+    packed: Array
+    first_step: Array
+    size: int = field(metadata={"static": True})
+
+    def dense(self) -> Array:
+        """(..., T, n) bool, on the device."""
+        return jnp.unpackbits(self.packed, axis=-1, count=self.size).astype(bool)
+
+    def counts(self) -> Array:
+        """(..., n) int32: spikes of each element."""
+        return self.dense().sum(axis=-2, dtype=jnp.int32)
+
+    def events(self) -> tuple[np.ndarray, np.ndarray]:
+        """(steps, indices) of all spikes of one run, on the host, sorted by step, then index."""
+        rows, columns = unpack(np.asarray(self.packed), self.size)
+        return rows + int(self.first_step), columns
+
+
+def unpack(packed: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """(row, element) of every set bit of a (T, bytes) array, in order."""
+    rows, places = np.nonzero(packed)
+    bits = np.unpackbits(packed[rows, places][:, None], axis=1)
+    which, bit = np.nonzero(bits)
+    return rows[which], (places[which] * 8 + bit).astype(np.int32)
+
+
+class SpikesStep:
+    """Bits of an event set."""
+
+    def __init__(self, operation: RecordSpikes, setting: Setting) -> None:
+        self.operation = operation
+
+    def prepare(self, frame: Frame) -> Any:
+        return None
+
+    def record(self, frame: Frame, prepared: Any) -> dict[str, Array]:
+        op = self.operation
+        return {"spikes": jnp.packbits(frame.event(op.domain.owner, op.event, op.domain))}
+
+    def finish(self, rows: Mapping[str, Array], first_step: Array) -> Any:
+        return SpikeRecord(rows["spikes"], first_step, self.operation.domain.size)
+
+
+class StateStep:
+    """Values of expressions at chosen elements."""
+
+    def __init__(self, operation: RecordState, setting: Setting) -> None:
+        self.operation = operation
+        self.results = {f"_record_{name}": expr for name, expr in operation.expressions.items()}
+        self.block = lower(
+            operation.name,
+            (),
+            tuple(self.results),
+            setting.constant_name(operation.code.scope),
+            extra=self.results,
+        )
+
+    def prepare(self, frame: Frame) -> Any:
+        op = self.operation
+        return prepare_block(self.block, op.code, op.domain, op.every, frame)
+
+    def record(self, frame: Frame, prepared: Any) -> dict[str, Array]:
+        op = self.operation
+        values = run_block(self.block, op.code, op.domain, op.every, frame, prepared, op.name)
+        index = frame.tables.indices.get(op.name)
+        result: dict[str, Array] = {}
+        for name, value in zip(op.expressions, values, strict=True):
+            value = jnp.asarray(value)
+            if value.ndim == 0:
+                result[name] = jnp.broadcast_to(value, (op.domain.size if index is None else index.shape[0],))
+            else:
+                result[name] = value if index is None else value[index]
+        return result
+
+    def finish(self, rows: Mapping[str, Array], first_step: Array) -> Any:
+        return dict(rows)
+
+
+class RateStep:
+    """How many elements are in an event set."""
+
+    def __init__(self, operation: RecordRate, setting: Setting) -> None:
+        self.operation = operation
+
+    def prepare(self, frame: Frame) -> Any:
+        return None
+
+    def record(self, frame: Frame, prepared: Any) -> dict[str, Array]:
+        op = self.operation
+        return {"count": frame.event(op.domain.owner, op.event, op.domain).sum(dtype=jnp.int32)}
+
+    def finish(self, rows: Mapping[str, Array], first_step: Array) -> Any:
+        return dict(rows)
+
+
+RECORDS: Mapping[type[Operation], Any] = {
+    RecordSpikes: SpikesStep,
+    RecordState: StateStep,
+    RecordRate: RateStep,
+}
+"""The class that carries out each kind of recording."""
