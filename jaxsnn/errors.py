@@ -8,6 +8,8 @@ so ``except ValueError`` keeps working. An error about text the user wrote shows
 from __future__ import annotations
 
 import difflib
+import keyword
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -104,3 +106,52 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """``" Did you mean 'tau'?"`` if a known name is close to ``name``, else an empty string."""
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.7)
     return f" Did you mean {close[0]!r}?" if close else ""
+
+
+# ---- what is wrong with a text that is no expression ---------------------------------------------
+
+CONDITIONAL = "conditional expressions are not part of the language; write where(condition, a, b)"
+_CLOSES = {")": "(", "]": "[", "}": "{"}
+
+
+def unbalanced(text: str) -> int | None:
+    """The place of a bracket without its other half, or None."""
+    if "'" in text or '"' in text:
+        return None  # a string may hold any bracket, and is refused as such
+    waiting: list[int] = []
+    for position, character in enumerate(text):
+        if character in "([{":
+            waiting.append(position)
+        elif character in _CLOSES and (not waiting or text[waiting.pop()] != _CLOSES[character]):
+            return position
+    return waiting[-1] if waiting else None
+
+
+_WORDS = ("and", "or", "not", "True", "False", "if", "else")
+_WORD = rf"(?:{'|'.join(_WORDS)})\b"
+# What users of other languages write, with what it is here.
+_HABITS = (
+    (re.compile(r"&&"), "write 'and'"),
+    (re.compile(r"\|\|"), "write 'or'"),
+    (re.compile(r"!(?!=)"), "write 'not'"),
+    (re.compile(r"\bif\b"), CONDITIONAL),
+    (re.compile(r"(?<![=<>!])=(?!=)"), "an expression assigns nothing; two values are compared with '=='"),
+    (re.compile(r"(?<![\w.])\d[\d.]*(?:e[+-]?\d+)?[^\W\d]\w*"), "between a number and a name stands a '*'"),
+    (re.compile(rf"(?!{_WORD})(?<![\w.])(?:[\w.]+|\))\s+(?!{_WORD})[\w.]+"), "an operator is missing here"),
+    (re.compile(r";"), "one expression is needed here"),
+)
+
+
+def unreadable(text: str, column: int) -> tuple[str, int, int]:
+    """For text that is no expression: what is wrong, and where (start, end)."""
+    for word in re.finditer(r"[^\W\d]\w*", text):
+        if keyword.iskeyword(word[0]) and word[0] not in _WORDS:
+            return f"{word[0]!r} is a word of Python and cannot be a name; choose another", *word.span()
+    for pattern, what in _HABITS:
+        if found := pattern.search(text):
+            return f"this expression cannot be read; {what}", *found.span()
+    last = len(text.rstrip()) - 1
+    column = max(0, min(column, last))
+    if text.rstrip()[-1] in "+-*/%<>=":
+        return f"this expression cannot be read; something is missing after {text.rstrip()[-1]!r}", last, last + 1
+    return "this expression cannot be read", column, column + 1

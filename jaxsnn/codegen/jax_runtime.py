@@ -154,6 +154,23 @@ def propagate(parts: tuple[Array, Array], variables: Sequence[Array], forcing: S
     )
 
 
+def timed_array(values: Array, index: Array) -> Array:
+    """The value at an index; beyond either end the value at that end."""
+    values = jnp.atleast_1d(values)
+    return values[jnp.clip(index, 0, values.shape[0] - 1)]
+
+
+def timed_array_2d(values: Array, index: Array, i: Array) -> Array:
+    """The value at an index in column i; NaN in a column that does not exist."""
+    index = jnp.clip(index, 0, values.shape[0] - 1)
+    column = jnp.asarray(i).astype(jnp.int32)
+    valid = (column >= 0) & (column < values.shape[1])
+    safe = jnp.where(valid, column, 0)
+    # One row for all elements is a slice and a gather from the row: faster than a gather from the whole.
+    found = values[index][safe] if jnp.ndim(index) == 0 else values[index, safe]
+    return jnp.where(valid, found, jnp.nan)
+
+
 class JaxDraw:
     """Random draws of one operation in one step: a key, and the shape and type of the values."""
 
@@ -172,9 +189,11 @@ class JaxDraw:
         return jax.random.normal(self._key(number), self.shape, self.dtype)
 
     def poisson(self, number: int, mean: Array) -> Array:
+        mean = jax.lax.stop_gradient(mean)  # the rejection loop has no reverse mode, and counts no derivative
         return jax.random.poisson(self._key(number), mean, self.shape, jnp.int32)
 
     def binomial(self, number: int, n: Array, p: Array) -> Array:
+        n, p = jax.lax.stop_gradient((n, p))
         return jax.random.binomial(self._key(number), n, p, self.shape, self.dtype).astype(jnp.int32)
 
 
@@ -206,6 +225,8 @@ RUNTIME: Mapping[str, Callable[..., Any] | float] = {
     "int": to_int,
     "timestep": timestep,
     "exp_divided": exp_divided,
+    "timed_array": timed_array,
+    "timed_array_2d": timed_array_2d,
     "propagator": propagator,
     "propagate": propagate,
     "power": power,

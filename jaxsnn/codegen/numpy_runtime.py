@@ -63,6 +63,18 @@ def exp_divided(*z: Array) -> Array:
     return total[..., 0, n - 1]
 
 
+def timed_array(values: Array, index: Array) -> Array:
+    """The value at an index; beyond either end the value at that end."""
+    return np.asarray(values)[np.clip(index, 0, len(values) - 1)]
+
+
+def timed_array_2d(values: Array, index: Array, i: Array) -> Array:
+    """The value at an index in column i; NaN in a column that does not exist."""
+    values, column = np.asarray(values), np.asarray(i).astype(np.int64)
+    valid = (column >= 0) & (column < values.shape[1])
+    return np.where(valid, values[np.clip(index, 0, len(values) - 1), np.where(valid, column, 0)], np.nan)
+
+
 class NumpyDraw:
     """Random draws for one block on the host: ``shape`` values each, from one generator in order."""
 
@@ -111,6 +123,8 @@ RUNTIME: Mapping[str, Callable[..., Any] | float] = {
     "int": to_int,
     "timestep": timestep,
     "exp_divided": exp_divided,
+    "timed_array": timed_array,
+    "timed_array_2d": timed_array_2d,
     "power": power,
     "floor_divide": np.floor_divide,
     "remainder": np.remainder,

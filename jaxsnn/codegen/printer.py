@@ -120,4 +120,4 @@ def compile_source(
     exec(compile(source, filename, "exec"), namespace)
     function = namespace[safe]
     function.source = source
-    return function  # type: ignore[no-any-return]
+    return function

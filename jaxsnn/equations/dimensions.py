@@ -3,8 +3,8 @@
 >>> from jaxsnn.equations.expressions import parse
 >>> from jaxsnn.units import volt, second
 >>> scope = {"v": Symbol("float", volt.dim), "tau": Symbol("float", second.dim)}
->>> str(infer(parse("-v/tau"), scope).dim)
-'V/s'
+>>> describe(infer(parse("-v/tau"), scope).dim)
+'volt/second'
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from jaxsnn.equations.expressions import (
 from jaxsnn.equations.functions import FUNCTIONS, Function, highest
 from jaxsnn.errors import DimensionError, Source, UnknownNameError, did_you_mean
 from jaxsnn.units import DIMENSIONLESS, Dimension
+from jaxsnn.units.display import unit_text
 
 __all__ = ["Symbol", "Typed", "describe", "infer", "require"]
 
@@ -51,8 +52,8 @@ class Symbol:
 
 
 def describe(dim: Dimension) -> str:
-    """A dimension in words for messages: ``"volt"``, or ``"a number without unit"``."""
-    return "a number without unit" if dim == DIMENSIONLESS else str(dim)
+    """A dimension in words for messages: ``"volt/second"``, or ``"a number without unit"``."""
+    return "a number without unit" if dim == DIMENSIONLESS else unit_text(dim)
 
 
 def infer(
@@ -95,7 +96,8 @@ def require(
 
 
 def _span(expr: Expr) -> tuple[int, int]:
-    return expr.span  # type: ignore[attr-defined, no-any-return]
+    span: tuple[int, int] = getattr(expr, "span", (0, 0))
+    return span
 
 
 def _is_zero(expr: Expr) -> bool:

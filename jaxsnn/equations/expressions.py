@@ -16,7 +16,7 @@ import ast
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from jaxsnn.errors import JaxsnnError, Source
+from jaxsnn.errors import CONDITIONAL, JaxsnnError, Source, unbalanced, unreadable
 from jaxsnn.units import DIMENSIONLESS, Dimension
 
 __all__ = [
@@ -157,7 +157,7 @@ _COMPARE = {
 }
 # What Python can say and equations cannot, with what to write instead.
 _REFUSED: dict[type[ast.AST], str] = {
-    ast.IfExp: "conditional expressions are not part of the language; write int(condition)*a + (1 - int(condition))*b",
+    ast.IfExp: CONDITIONAL,
     ast.Subscript: "indexing is not possible in expressions; use a variable of the group or i, i_pre, j",
     ast.Attribute: "attributes are not possible in expressions; give the value a name in the namespace",
     ast.BitAnd: "bit operators are not part of the language; write 'and'",
@@ -169,6 +169,7 @@ _REFUSED: dict[type[ast.AST], str] = {
     ast.Tuple: "tuples are not part of the language; is there a comma too many?",
     ast.NamedExpr: "assignments are not possible inside an expression",
     ast.MatMult: "matrix products are not part of the language",
+    ast.GeneratorExp: "a loop stands only in the rules of connect, j='k for k in range(...)'",
 }
 
 
@@ -193,8 +194,10 @@ class _Translator:
 
     def __call__(self, node: ast.expr) -> Expr:
         match node:
-            case ast.Constant(value=bool() | int() | float() as value):
+            case ast.Constant(value=bool() | int() | float() as value) if abs(value) < float("inf"):
                 return Number(value, span=self.span(node))
+            case ast.Constant(value=float()):
+                raise self.source.error("this number is too large; write inf for infinity", self.span(node))
             case ast.Constant():
                 raise self.source.error(
                     f"only numbers and True/False can be written here, not {node.value!r}",
@@ -259,18 +262,21 @@ def parse(text: str, source: Source | None = None, offset: int = 0) -> Expr:
     flat = "(" + text.replace("\n", " ").replace("\t", " ").replace("\r", " ") + ")"
     if not text.strip():
         raise source.error("an expression is missing here", (offset, offset + max(1, len(text))))
+    wrong = unbalanced(text)
+    if wrong is not None:
+        what = "is never closed" if text[wrong] in "([{" else "closes nothing"
+        at = (offset + wrong, offset + wrong + 1)
+        raise source.error(f"the parentheses do not match: this {text[wrong]!r} {what}", at)
     try:
         tree = ast.parse(flat, mode="eval")
-    except (SyntaxError, ValueError) as error:
-        column = (getattr(error, "offset", None) or 1) - 2 + offset
-        column = max(offset, min(column, offset + len(text.rstrip()) - 1))
-        detail = getattr(error, "msg", None) or str(error)
-        if "closing parenthesis" in detail or "was never closed" in detail or "unmatched" in detail:
-            detail = "the parentheses do not match"
-        raise source.error(f"this expression cannot be read ({detail})", (column, column + 1)) from None
-    except RecursionError:
+        return _Translator(source, flat, offset)(tree.body)
+    except (RecursionError, MemoryError):
         raise source.error("this expression is nested too deeply", (offset, offset + 1)) from None
-    return _Translator(source, flat, offset)(tree.body)
+    except (SyntaxError, ValueError) as error:
+        if isinstance(error, JaxsnnError):
+            raise
+        message, start, end = unreadable(text, (getattr(error, "offset", None) or 1) - 2)
+        raise source.error(message, (offset + start, offset + end)) from None
 
 
 def children(expr: Expr) -> tuple[Expr, ...]:

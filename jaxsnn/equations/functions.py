@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from jaxsnn.units import DIMENSIONLESS, Dimension, second
 
-__all__ = ["CONSTANTS", "FUNCTIONS", "TYPES", "Function", "highest"]
+__all__ = ["CONSTANTS", "FUNCTIONS", "INTERNAL", "TYPES", "Function", "highest"]
 
 TYPES = ("boolean", "integer", "float")
 """The types of the language, from lowest to highest."""
@@ -79,6 +79,13 @@ def _where(dims: tuple[Dimension, ...]) -> Dimension | str:
     if dims[0] != DIMENSIONLESS:
         return f"needs a condition first, got {dims[0]}"
     return _same(dims[1:])
+
+
+def _first_value(dims: tuple[Dimension, ...]) -> Dimension | str:
+    for dim in dims[1:]:
+        if dim != DIMENSIONLESS:
+            return f"needs an index without unit, got {dim}"
+    return dims[0]
 
 
 def _float(types: tuple[str, ...]) -> str:
@@ -153,10 +160,16 @@ _TABLE = (
     # Divided difference of exp over the arguments: the entries of the exponential of a triangular matrix.
     # Written by the exact integrator, with one, two, three ... arguments that may coincide.
     _row("exp_divided", (1, 16), "divided difference of exp over its arguments"),
+    # What calls of a TimedArray become; an index beyond either end of the values means the value at that end.
+    _row("timed_array", 2, "timed_array(values, index): the value at an index", _first_value),
+    _row("timed_array_2d", 3, "timed_array_2d(values, index, i): the value at an index in column i", _first_value),
 )
 
 FUNCTIONS: Mapping[str, Function] = {row.name: row for row in _TABLE}
 """All functions of the language by name."""
+
+INTERNAL = frozenset({"exp_divided", "timed_array", "timed_array_2d"})
+"""Functions that stand only in generated statements."""
 
 CONSTANTS: Mapping[str, float] = {
     "pi": 3.141592653589793,

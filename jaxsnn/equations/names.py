@@ -12,12 +12,13 @@ import types
 import warnings
 from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from jaxsnn.equations.expressions import Call, Expr, Name, Number, transform
-from jaxsnn.equations.functions import CONSTANTS, FUNCTIONS, Function
+from jaxsnn.equations.functions import CONSTANTS, FUNCTIONS, INTERNAL, Function
 from jaxsnn.errors import Source, UnknownNameError, did_you_mean
 from jaxsnn.units import DIMENSIONLESS, UNITS, Dimension, Quantity, quantity
 
@@ -37,7 +38,10 @@ class NamespaceFunction(Protocol):
     def constants(self, name: str) -> Mapping[str, Constant]:
         """Names its expansion reads, with their values."""
 
-    def evaluate(self, *args: Any) -> Any:
+    def locally_constant(self, dt: float) -> bool:
+        """Whether its value at ``t`` holds during the whole step."""
+
+    def evaluate(self, *args: Any, dt: float | None = None) -> Any:
         """Its value on the host, plain floats in base units."""
 
 
@@ -108,6 +112,12 @@ class Binder:
 
         return transform(expr, rule)
 
+    @property
+    def varying(self) -> frozenset[str]:
+        """Namespace functions used so far whose values change inside a step."""
+        assert self.dt is not None
+        return frozenset(name for name, found in self._objects.items() if not found.locally_constant(self.dt))
+
     def _note_function(self, call: Call, source: Source) -> None:
         name = call.function
         if name in self.functions:
@@ -116,18 +126,20 @@ class Binder:
         if isinstance(found, NamespaceFunction):
             self._objects[name] = found
             self.functions[name] = found.as_function(name)
-            self.host_functions[name] = found.evaluate
+            self.host_functions[name] = partial(found.evaluate, dt=self.dt)
             self.constants.update(found.constants(name))
         elif callable(found) and not isinstance(found, Quantity):
             raise source.error(
                 f"{name!r} is a Python function; this version can call the functions of the language"
-                f" ({', '.join(sorted(set(FUNCTIONS) - {'exp_divided'}))}) and TimedArray",
+                f" ({', '.join(sorted(set(FUNCTIONS) - INTERNAL))}) and TimedArray",
                 call.span,
                 UnknownNameError,
             )
 
     def _name(self, node: Name, source: Source) -> Expr | None:
         name = node.id
+        if name in self._objects and name not in self.known:
+            raise source.error(f"{name!r} is called like a function; write {name}(t)", node.span)
         if name in self.known or name in self.constants:
             return None
         literal: Number | None = None
@@ -183,5 +195,5 @@ class _Names:
 
 def _walk_calls(expr: Expr) -> list[Call]:
     found: list[Call] = []
-    transform(expr, lambda node: found.append(node) if isinstance(node, Call) else None)  # type: ignore[func-returns-value]
+    transform(expr, lambda node: found.append(node) if isinstance(node, Call) else None)
     return found

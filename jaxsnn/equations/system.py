@@ -1,17 +1,16 @@
-"""Equations: the model text, read and checked as a whole.
+r"""Equations: the model text, read and checked as a whole.
 
->>> print(Equations("dv/dt = (I - v)/tau : volt\\nI : volt  # input"))
+>>> print(Equations("dv/dt = (I - v)/tau : volt\nI : volt  # input"))
 dv/dt = (I - v) / tau : volt
 I : volt
 """
 
 from __future__ import annotations
 
-import ast
-import keyword
-import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+
+import numpy as np
 
 from jaxsnn.equations.expressions import (
     Expr,
@@ -20,67 +19,23 @@ from jaxsnn.equations.expressions import (
     calls,
     names,
     parse,
-    render,
     substitute,
 )
-from jaxsnn.equations.functions import CONSTANTS, FUNCTIONS
-from jaxsnn.equations.statements import strip_comments
-from jaxsnn.errors import Source, did_you_mean
-from jaxsnn.units import DIMENSIONLESS, UNITS, Dimension, Quantity, second
-
-__all__ = ["DIFFERENTIAL", "PARAMETER", "SUBEXPRESSION", "Equation", "Equations", "is_noise"]
-
-DIFFERENTIAL = "differential equation"
-SUBEXPRESSION = "subexpression"
-PARAMETER = "parameter"
-
-# Which flags each kind of line may carry.
-FLAGS: Mapping[str, frozenset[str]] = {
-    DIFFERENTIAL: frozenset({"unless refractory", "event-driven", "clock-driven"}),
-    SUBEXPRESSION: frozenset({"shared", "constant over dt", "summed"}),
-    PARAMETER: frozenset({"constant", "shared", "linked"}),
-}
-RESERVED: Mapping[str, str] = {
-    "t": "the time",
-    "t_in_timesteps": "the time in steps",
-    "dt": "the time step",
-    "xi": "white noise",
-    "i": "the index of an element",
-    "N": "the number of elements",
-}
-
-
-def is_noise(name: str) -> bool:
-    """Whether a name is white noise: ``xi`` or ``xi_something``."""
-    return name == "xi" or name.startswith("xi_")
-
-
-@dataclass(frozen=True)
-class Equation:
-    """One line of a model: ``dx/dt = expr : unit (flags)``, ``x = expr : unit`` or ``x : unit``."""
-
-    kind: str
-    name: str
-    dim: Dimension
-    type: str
-    expr: Expr | None = None
-    flags: frozenset[str] = frozenset()
-    unit_text: str = ""
-    span: tuple[int, int] = field(default=(0, 0), compare=False, repr=False)
-
-    def __str__(self) -> str:
-        unit = self.unit_text or str(self.dim)
-        flags = f" ({', '.join(sorted(self.flags))})" if self.flags else ""
-        left = f"d{self.name}/dt" if self.kind == DIFFERENTIAL else self.name
-        right = "" if self.expr is None else f" = {render(self.expr)}"
-        return f"{left}{right} : {unit}{flags}"
-
-
-_HEAD = re.compile(
-    r"\s*(?:d\s*(?P<diff>[^\W\d]\w*)\s*/\s*dt\s*=|(?P<sub>[^\W\d]\w*)\s*=|(?P<par>[^\W\d]\w*)\s*$)",
-    re.ASCII,
+from jaxsnn.equations.functions import FUNCTIONS
+from jaxsnn.equations.grammar import (
+    DIFFERENTIAL,
+    NOISE_DIM,
+    PARAMETER,
+    SUBEXPRESSION,
+    Equation,
+    is_noise,
+    read_equations,
 )
-_TAIL = re.compile(r"(?P<unit>[^()]*(?:\([^()]*\)[^()]*?)*?)\s*(?:\((?P<flags>[^()]*)\))?\s*$")
+from jaxsnn.errors import Source, did_you_mean
+from jaxsnn.units import Quantity
+from jaxsnn.units.display import unit_text
+
+__all__ = ["DIFFERENTIAL", "NOISE_DIM", "PARAMETER", "SUBEXPRESSION", "Equation", "Equations", "is_noise"]
 
 
 class Equations(Mapping[str, Equation]):
@@ -109,7 +64,7 @@ class Equations(Mapping[str, Equation]):
             self._equations, self.source = dict(text._equations), text.source
         else:
             self.source = Source(text, "equations")
-            self._equations = {eq.name: eq for eq in _parse(self.source)}
+            self._equations = {eq.name: eq for eq in read_equations(self.source)}
         if replacements:
             self._replace(replacements)
         self._check_circles()
@@ -139,8 +94,6 @@ class Equations(Mapping[str, Equation]):
 
     def __add__(self, other: Equations | str) -> Equations:
         other = other if isinstance(other, Equations) else Equations(other)
-        # One text, so that the places in it stay true for messages.
-        shift = len(self.source.text) + 1
         for name in other:
             if name in self:
                 raise other.source.error(
@@ -148,9 +101,9 @@ class Equations(Mapping[str, Equation]):
                     f" for example Equations(text, {name}='{name}_2')",
                     other[name].span,
                 )
-        moved = (_shift(eq, shift) for eq in other.values())
+        # One text, read anew, so that the places of all equations are places in it.
         source = Source(f"{self.source.text}\n{other.source.text}", self.source.where)
-        return Equations._of([*self.values(), *moved], source)
+        return Equations._of(read_equations(source), source)
 
     def __radd__(self, other: str) -> Equations:
         return Equations(other) + self
@@ -168,10 +121,10 @@ class Equations(Mapping[str, Equation]):
                 values[name] = parse(new)
                 if isinstance(values[name], Name):
                     rename[name] = new
-            elif isinstance(new, Quantity):
-                values[name] = Number(float(new.value), new.dim, text=f"({_si_text(new)})")
+            elif isinstance(new, Quantity) and np.ndim(new.value) == 0:
+                values[name] = Number(float(new.value), new.dim, text=f"({float(new.value)!r}*{unit_text(new.dim)})")
             else:
-                values[name] = Number(float(new))  # type: ignore[arg-type]
+                values[name] = self._number(name, new)
             if name in self and name not in rename:
                 raise self.source.error(
                     f"{name!r} is a variable here and can only be renamed, with {name}='new_name'",
@@ -183,7 +136,18 @@ class Equations(Mapping[str, Equation]):
             equations.append(replace(eq, name=rename.get(eq.name, eq.name), expr=expr))
         self._equations = {eq.name: eq for eq in equations}
         self.source = Source("\n".join(map(str, equations)), self.source.where)
-        self._equations = {eq.name: eq for eq in _parse(self.source)}
+        self._equations = {eq.name: eq for eq in read_equations(self.source)}
+
+    def _number(self, name: str, value: object) -> Number:
+        try:
+            number = float(value)  # type: ignore[arg-type]
+        except (TypeError, ValueError):
+            number = float("nan")
+        if number != number:
+            raise self.source.error(
+                f"{name!r} can be replaced by a name or expression in text, a number or a quantity, not {value!r}"
+            )
+        return Number(number)
 
     # ---- parts of the model -------------------------------------------------------------------
 
@@ -259,172 +223,6 @@ class Equations(Mapping[str, Equation]):
         for name in found:
             visit(name, ())
 
-
-def _si_text(quantity: Quantity) -> str:
-    """A quantity as text of the equation language, in base units: ``0.01*second``."""
-    dim = quantity.dim
-    named = next((n for n, u in UNITS.items() if u.dim == dim and float(u.value) == 1.0), None)
-    if named is not None:
-        return f"{float(quantity.value)!r}*{named}"
-    bases = ("metre", "kilogram", "second", "amp", "kelvin", "mole", "candela")
-    factors = [f"{base}**({power})" for base, power in zip(bases, dim.exponents, strict=True) if power]
-    return "*".join([repr(float(quantity.value)), *factors])
-
-
-def _shift(eq: Equation, by: int) -> Equation:
-    moved = _parse(Source(" " * by + str(eq)))[0]
-    return replace(eq, expr=moved.expr, span=moved.span)
-
-
-def _lines(text: str) -> Iterator[tuple[int, str]]:
-    """Each equation as (offset, text): lines are joined until the one that holds the ':'."""
-    start: int | None = None
-    position = 0
-    for line in text.splitlines(keepends=True):
-        if start is None and line.strip():
-            start = position
-        position += len(line)
-        if ":" in line and start is not None:
-            yield start, text[start:position]
-            start = None
-    if start is not None:
-        yield start, text[start:]
-
-
-def _parse(source: Source) -> list[Equation]:
-    found: dict[str, Equation] = {}
-    for offset, text in _lines(strip_comments(source.text)):
-        eq = _parse_line(source, offset, text)
-        if eq.name in found:
-            raise source.error(f"{eq.name!r} is defined twice: '{found[eq.name]}' and '{eq}'", eq.span)
-        found[eq.name] = eq
-    return list(found.values())
-
-
-def _parse_line(source: Source, offset: int, text: str) -> Equation:
-    begin = offset + len(text) - len(text.lstrip())
-    whole = (begin, offset + len(text.rstrip()))
-    left, colon, right = text.partition(":")
-    if not colon:
-        raise source.error(
-            "the unit is missing; every line ends with ': unit', for example ': volt' or ': 1'",
-            whole,
-        )
-    head = _HEAD.match(left)
-    if head is None:
-        raise source.error(
-            "this is no equation; write 'dx/dt = expression : unit', 'x = expression : unit' or 'x : unit'",
-            whole,
-        )
-    kind = DIFFERENTIAL if head["diff"] else SUBEXPRESSION if head["sub"] else PARAMETER
-    group = "diff" if head["diff"] else "sub" if head["sub"] else "par"
-    name = head[group]
-    span = (offset + head.start(group), offset + head.end(group))
-    _check_name(source, name, span)
-    tail = _TAIL.match(right)
-    unit_start = offset + len(left) + 1
-    if tail is None:
-        raise source.error("the unit cannot be read", (unit_start, whole[1]))
-    unit_text, flag_text = tail["unit"].strip(), tail["flags"]
-    unit_begin = unit_start + len(right) - len(right.lstrip())
-    flags = _flags(source, kind, name, flag_text, (unit_begin + len(unit_text), whole[1]))
-    type_, dim = _unit(source, unit_text, (unit_begin, unit_begin + max(1, len(unit_text))))
-    expr = None
-    if kind != PARAMETER:
-        expr = parse(left[head.end() :], source, offset + head.end())
-    if kind == DIFFERENTIAL and type_ != "float":
-        raise source.error(
-            f"a differential equation describes a continuous variable, so {name!r} cannot be {type_}",
-            span,
-        )
-    return Equation(kind, name, dim, type_, expr, flags, unit_text, whole)
-
-
-def _check_name(source: Source, name: str, span: tuple[int, int]) -> None:
-    if name in RESERVED or is_noise(name):
-        meaning = RESERVED.get(name, "white noise")
-        raise source.error(f"{name!r} is {meaning} and cannot be defined; choose another name", span)
-    if name in FUNCTIONS or name in CONSTANTS:
-        raise source.error(f"{name!r} is a function or constant; choose another name", span)
-    if name in UNITS:
-        raise source.error(f"{name!r} is a unit; choose another name", span)
-    if keyword.iskeyword(name):
-        raise source.error(f"{name!r} is a word of Python; choose another name", span)
-    if name.startswith("_"):
-        raise source.error("names that begin with '_' are kept for the simulator", span)
-
-
-def _flags(source: Source, kind: str, name: str, text: str | None, span: tuple[int, int]) -> frozenset[str]:
-    if text is None:
-        return frozenset()
-    flags = [" ".join(flag.split()) for flag in text.split(",")]
-    known = frozenset().union(*FLAGS.values(), {"point current"})
-    for flag in flags:
-        if flag not in known:
-            raise source.error(f"there is no flag {flag!r}.{did_you_mean(flag, known)}", span)
-        if flag not in FLAGS[kind] and flag != "point current":
-            allowed = ", ".join(sorted(FLAGS[kind]))
-            raise source.error(
-                f"the flag {flag!r} makes no sense for {name!r}, which is a {kind} (possible: {allowed})",
-                span,
-            )
-    if {"event-driven", "clock-driven"} <= set(flags):
-        raise source.error("an equation is either event-driven or clock-driven, not both", span)
-    return frozenset(flags)
-
-
-def _unit(source: Source, text: str, span: tuple[int, int]) -> tuple[str, Dimension]:
-    """The declared unit: ``integer``, ``boolean``, ``1`` or a product of powers of units of scale 1."""
-    if text in ("integer", "boolean"):
-        return text, DIMENSIONLESS
-    if text in ("1", "float"):
-        return "float", DIMENSIONLESS
-    if not text:
-        raise source.error("the unit is missing after ':'; write ': 1' for a plain number", span)
-    if text == "bool":
-        raise source.error("write 'boolean' for a variable that is True or False", span)
-    try:
-        tree = ast.parse(text, mode="eval").body
-    except (SyntaxError, ValueError):
-        raise source.error(f"the unit {text!r} cannot be read", span) from None
-
-    def exponent(node: ast.expr) -> float:
-        match node:
-            case ast.Constant(value=int() | float() as value) if not isinstance(value, bool):
-                return float(value)
-            case ast.UnaryOp(op=ast.USub(), operand=operand):
-                return -exponent(operand)
-            case ast.BinOp(op=ast.Div(), left=left, right=right) if exponent(right):
-                return exponent(left) / exponent(right)
-        raise source.error(f"an exponent in the unit {text!r} must be a number", span)
-
-    def unit(node: ast.expr) -> Dimension:
-        match node:
-            case ast.Constant(value=1):
-                return DIMENSIONLESS
-            case ast.Name(id=name):
-                if name not in UNITS:
-                    raise source.error(f"{name!r} is not a unit.{did_you_mean(name, UNITS)}", span)
-                if float(UNITS[name].value) != 1.0:
-                    raise source.error(
-                        f"{name!r} is scaled; a variable is declared with an unscaled unit, here"
-                        f" '{UNITS[name].dim}' (values can be given in {name})",
-                        span,
-                    )
-                return UNITS[name].dim
-            case ast.BinOp(op=ast.Mult(), left=left, right=right):
-                return unit(left) * unit(right)
-            case ast.BinOp(op=ast.Div(), left=left, right=right):
-                return unit(left) / unit(right)
-            case ast.BinOp(op=ast.Pow(), left=left, right=right):
-                return unit(left) ** exponent(right)
-        raise source.error(f"the unit {text!r} cannot be read", span)
-
-    return "float", unit(tree)
-
-
-NOISE_DIM: Dimension = second.dim ** (-0.5)
-"""Dimension of white noise: one over the square root of a second."""
 
 # What callers use to see whether an expression is free of random numbers.
 STATEFUL = frozenset(name for name, row in FUNCTIONS.items() if row.stateful)

@@ -60,7 +60,8 @@ class Parts:
         """Numbers of the namespace, as variables of the object whose text uses them."""
         for name, constant in constants.items():
             size = int(np.size(constant.value))
-            variable = Variable(owner, name, constant.type, constant.dim, size, size == 1, "constant")
+            # Arrays (of a TimedArray) too are one value for all elements, not one value for each.
+            variable = Variable(owner, name, constant.type, constant.dim, size, True, "constant")
             self.add(variable, constant.value)
 
 
@@ -75,6 +76,9 @@ class SimulationObject:
     when: str = "start"
     order: int = 0
     _prefix: ClassVar[str] = "object"
+    _given_name: str | None
+    _label: str | None
+    order_name: str
 
     def __init__(self, name: str | None = None, when: str | None = None, order: int | None = None) -> None:
         if name is not None and not re.fullmatch(r"[A-Za-z_]\w*", name):
@@ -101,11 +105,11 @@ class SimulationObject:
     @property
     def name(self) -> str:
         """The name by which parameters and messages address the object."""
-        return self._given_name or self._label or self.order_name  # type: ignore[attr-defined, no-any-return]
+        return self._given_name or self._label or self.order_name
 
     def label(self, label: str) -> None:
         """Give an unnamed object the name of the variable it was assigned to (done by `Network`)."""
-        if self._given_name is None and self._label is None:  # type: ignore[attr-defined]
+        if self._given_name is None and self._label is None:
             object.__setattr__(self, "_label", label)
 
     @property

@@ -79,6 +79,9 @@ class Subgroup(Group):
 
     _prefix: ClassVar[str] = "subgroup"
 
+    _start: int
+    _stop: int
+
     def __init__(self, parent: Group, item: Any) -> None:
         size = len(parent)
         start, stop = _range(item, size, parent.name)

@@ -81,7 +81,7 @@ def integration_statements(group: Any, binder: Binder, parts: Parts) -> list[Sta
     source = group.equations.source
     scope: dict[str, Symbol] = dict(group._symbols())
     rhs: dict[str, Expr] = {}
-    for name, expr in group.equations.inlined().items():
+    for expr in group.equations.inlined().values():
         scope |= {n: Symbol("float", NOISE_DIM) for n in names(expr) if is_noise(n)}
     noise = _Known(scope)
     binder.known = noise
@@ -104,23 +104,39 @@ def integration_statements(group: Any, binder: Binder, parts: Parts) -> list[Sta
         )
     substitutes = {"lastspike": group._code_substitutes()["lastspike"]} if group._has_refractory else {}
     for name, expr in group.equations.inlined().items():
-        rhs[name] = binder.expand(binder.bind(substitute(expr, substitutes), source))
+        rhs[name] = binder.bind(substitute(expr, substitutes), source)
     all_names = {**scope, **{n: Symbol(c.type, c.dim) for n, c in binder.constants.items()}}
-    system = OdeSystem(rhs, all_names, source)
+    # Calls of timed arrays are expanded after integration: a scheme may evaluate them at other times than t.
+    system = OdeSystem(rhs, all_names, source, binder.varying)
     result = integrate(system, group.method)
     parts.notes.append(f"{group.name}: {result.method}. {result.reason}")
     guarded = set(group._guards())
     dependents = _dependents(rhs, guarded)
     if not dependents:
-        return list(result.statements)
+        return _expanded(result.statements, binder)
     frozen = {n: Number(0) if n in guarded else e for n, e in rhs.items()}
-    return _blend(
+    blended = _blend(
         result.statements,
-        integrate(OdeSystem(frozen, all_names, source), group.method).statements,
+        integrate(OdeSystem(frozen, all_names, source, binder.varying), group.method).statements,
         tuple(rhs),
         guarded,
         dependents,
     )
+    return _expanded(blended, binder)
+
+
+def _expanded(statements: Iterable[Statement], binder: Binder) -> list[Statement]:
+    """Statements with the calls of timed arrays written in functions of the language."""
+    expand = binder.expand
+    result: list[Statement] = []
+    for statement in statements:
+        if isinstance(statement, Assign):
+            result.append(Assign(statement.target, statement.op, expand(statement.expr), statement.span))
+        elif isinstance(statement, Propagate):
+            matrix = tuple(tuple(map(expand, row)) for row in statement.matrix)
+            forcing = tuple(map(expand, statement.forcing))
+            result.append(Propagate(statement.targets, statement.variables, matrix, forcing))
+    return result
 
 
 class _Known:

@@ -23,6 +23,7 @@ from jaxsnn.units import DIMENSIONLESS, second
 
 __all__ = ["NeuronGroup"]
 
+_NOWHERE = Source("")
 NEVER = -(2**30)
 """``lastspike`` in steps of a neuron that has not fired."""
 NEVER_SECONDS = -1e4
@@ -86,7 +87,8 @@ class NeuronGroup(Group):
         name: str | None = None,
     ) -> None:
         super().__init__(name, order=order)
-        if isinstance(N, bool) or not isinstance(N, int | np.integer) or N < 1:
+        number: Any = N
+        if isinstance(number, bool) or not isinstance(number, int | np.integer) or number < 1:
             raise ArgumentError(f"{self.name}: a group needs a whole number of neurons, at least 1; got N = {N!r}")
         self._n = int(N)
         self.method = method
@@ -261,7 +263,7 @@ class NeuronGroup(Group):
         if stored:
             parts.operations.append(
                 Update(
-                    name=f"{self.order_name}_subexpression_update",  # type: ignore[attr-defined]
+                    name=f"{self.order_name}_subexpression_update",
                     slot="before_start",
                     order=self.order,
                     code=self._code(stored, binder, {}),
@@ -272,7 +274,7 @@ class NeuronGroup(Group):
             guards = {**self._guards()}
             parts.operations.append(
                 Update(
-                    name=f"{self.order_name}_stateupdater",  # type: ignore[attr-defined]
+                    name=f"{self.order_name}_stateupdater",
                     slot="groups",
                     order=self.order,
                     code=self._code(statements, binder, guards, self.equations.source),
@@ -285,7 +287,7 @@ class NeuronGroup(Group):
             condition = self._bound(self.threshold, source, binder, Symbol("boolean"), "a threshold")
             parts.operations.append(
                 Threshold(
-                    name=f"{self.order_name}_spike_thresholder",  # type: ignore[attr-defined]
+                    name=f"{self.order_name}_spike_thresholder",
                     slot="thresholds",
                     order=self.order,
                     event="spike",
@@ -307,7 +309,7 @@ class NeuronGroup(Group):
                 )
                 parts.operations.append(
                     Reset(
-                        name=f"{self.order_name}_spike_resetter",  # type: ignore[attr-defined]
+                        name=f"{self.order_name}_spike_resetter",
                         slot="resets",
                         order=self.order,
                         event="spike",
@@ -330,7 +332,7 @@ class NeuronGroup(Group):
         statements: Iterable[Statement],
         binder: Binder,
         guards: Mapping[str, str],
-        source: Source = Source(""),
+        source: Source = _NOWHERE,
         reads: Iterable[str] = (),
     ) -> Code:
         scope: dict[str, Ref] = {}

@@ -8,9 +8,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from jaxsnn.equations.dimensions import Symbol
-from jaxsnn.equations.expressions import Expr, Name, names, parse, substitute
+from jaxsnn.equations.expressions import Expr, parse, substitute
 from jaxsnn.equations.generator import parse_generator
-from jaxsnn.equations.statements import parse_block
 from jaxsnn.equations.system import Equations
 from jaxsnn.errors import (
     ArgumentError,
@@ -21,14 +20,14 @@ from jaxsnn.errors import (
     NotSupportedError,
     Source,
 )
-from jaxsnn.objects.base import Connections, Parts, SimulationObject, generator_for
-from jaxsnn.objects.blocks import bind_block
+from jaxsnn.objects.base import Parts, SimulationObject, generator_for
 from jaxsnn.objects.connect import rules
 from jaxsnn.objects.connect.sides import SynapseSides
 from jaxsnn.objects.groups import CLOCK, Group
+from jaxsnn.objects.pathways import lower_pathway
 from jaxsnn.objects.variables import DTYPES, HostVariable, VariableOwner
-from jaxsnn.program import Code, Deliver, Ref, Variable
-from jaxsnn.units import DIMENSIONLESS, second, strip
+from jaxsnn.program import Ref, Variable
+from jaxsnn.units import second, strip
 
 __all__ = ["Synapses"]
 
@@ -73,6 +72,7 @@ class Synapses(VariableOwner):
 
     when = "synapses"
     _prefix: ClassVar[str] = "synapses"
+    _given: ClassVar[Mapping[str, Symbol]] = _OWN
 
     def __init__(
         self,
@@ -180,7 +180,7 @@ class Synapses(VariableOwner):
             ConnectError, EquationError: if the rule makes no sense or leads outside the groups.
         """
         n_pre, n_post = len(self.source), len(self.target)
-        random = generator_for(self.order_name, "connect")  # type: ignore[attr-defined]
+        random = generator_for(self.order_name, "connect")
         where = f"{self.name}: connect"
         given = namespace if namespace is not None else None
         if condition is not None and (i is not None or j is not None):
@@ -355,93 +355,9 @@ class Synapses(VariableOwner):
             if v.role != "delay":
                 size = 1 if v.scalar else len(self)
                 parts.add(Variable(owner, name, v.type, v.dim, size, v.scalar, v.role), host)
-        if self.on_pre is None or not self.on_pre.strip():
-            return
-        if "spike" not in self.source._events():
-            raise NetworkError(
-                f"{owner}: {self.source.name} has no threshold, so it never fires and on_pre never acts; give it"
-                f" threshold='...'"
-            )
-        self._check_delays()
-        binder = self._binder(namespace, parts.dt)
-        source = Source(self.on_pre, f"{owner}: on_pre")
-        substitutes = {**self._subexpressions(), **self._end_substitutes()}
-        symbols = self._symbols()
-        block = bind_block(
-            parse_block(self.on_pre, source),
-            source,
-            symbols,
-            self._protected(),
-            binder,
-            substitutes,
-        )
-        scope = {name: self._ref(name) for name in symbols if name not in substitutes and name != "delay"}
-        for name in self._refractory_names():
-            scope[name] = self._ref(name)
-        for name, constant in binder.constants.items():
-            scope[name] = Ref(owner, name, constant.type, constant.dim, "scalar")
-        read = set().union(*(names(s.value) for s in block)) if block else set()
-        for needed in sorted(read & set(scope)):
-            ref = scope[needed]
-            if ref.owner == owner and ref.name in ("N", "N_pre", "N_post"):
-                value = {"N": len(self), "N_pre": len(self.source), "N_post": len(self.target)}[ref.name]
-                parts.add(Variable(owner, ref.name, "integer", DIMENSIONLESS, 1, True, "constant"), value)
-            if ref.owner == owner and ref.name in ("N_incoming", "N_outgoing"):
-                value = self._read_at(ref.name, self._i, self._j, np.arange(len(self)))
-                parts.add(
-                    Variable(owner, ref.name, "integer", DIMENSIONLESS, len(self), False, "constant"),
-                    value,
-                )
-        parts.add_constants(owner, binder.constants)
-        parts.connections[f"{owner}.pre"] = Connections(self._i, self._j, self.delays())
-        parts.operations.append(
-            Deliver(
-                name=f"{self.order_name}_pre",  # type: ignore[attr-defined]
-                slot="synapses",
-                order=self.order - 1,
-                synapses=owner,
-                pathway=f"{owner}.pre",
-                trigger="pre",
-                event="spike",
-                source=self.source._window,
-                target=self.target._window,
-                code=Code(block, scope, self._guards(), source),
-            )
-        )
-
-    def _protected(self) -> Mapping[str, str]:
-        reasons = dict.fromkeys((*_OWN, "delay"), "is given by the simulator")
-        reasons |= dict.fromkeys(self.equations.subexpressions, "is computed by its sub-expression")
-        for suffix, group in (("_pre", self.source), ("_post", self.target), ("", self.target)):
-            for name, reason in getattr(group, "_writable", dict)().items():
-                if f"{name}{suffix}" not in self._hosts:
-                    reasons.setdefault(f"{name}{suffix}", reason)
-        return reasons
-
-    def _end_substitutes(self) -> dict[str, Expr]:
-        """Sub-expressions of the neurons at both ends, in terms of ``_pre`` and ``_post`` names."""
-        found: dict[str, Expr] = {}
-        for suffix, group in (("_pre", self.source), ("_post", self.target)):
-            for name, expr in group._code_substitutes().items():
-                inner = {n: f"{n}{suffix}" for n in names(expr) if n in group._symbols()}
-                moved = substitute(expr, {n: Name(m) for n, m in inner.items()})
-                found[f"{name}{suffix}"] = moved
-                if suffix == "_post" and name not in self._hosts and name not in self.equations:
-                    found.setdefault(name, moved)
-        return found
-
-    def _refractory_names(self) -> list[str]:
-        return [f"not_refractory_{s}" for s in ("pre", "post") if f"not_refractory_{s}" in self._symbols()]
-
-    def _guards(self) -> dict[str, str]:
-        guards: dict[str, str] = {}
-        for suffix, group in (("_pre", self.source), ("_post", self.target)):
-            inner = getattr(group._parent, "_guards", dict)()
-            for name in inner:
-                guards[f"{name}{suffix}"] = f"not_refractory{suffix}"
-                if suffix == "_post" and name not in self._hosts:
-                    guards[name] = "not_refractory_post"
-        return guards
+        if self.on_pre is not None and self.on_pre.strip():
+            self._check_delays()
+            lower_pathway(self, parts, namespace)
 
     def _ref(self, name: str) -> Ref:
         if name in ("t", "dt", "t_in_timesteps"):

@@ -97,7 +97,8 @@ class VariableOwner(SimulationObject):
         wrong = (index >= size) | (index < -size)
         if np.any(wrong):
             raise IndexRangeError(
-                f"{self.name}: index {int(index[wrong].flat[0])} is outside, there are {size} elements (0 to {size - 1})"
+                f"{self.name}: index {int(index[wrong].flat[0])} is outside; there are {size} elements,"
+                f" 0 to {size - 1}"
             )
         return np.atleast_1d(np.where(index < 0, index + size, index)).ravel()
 
@@ -141,7 +142,7 @@ class VariableOwner(SimulationObject):
         return evaluate(
             bound,
             values,
-            generator_for(self.order_name, draw),  # type: ignore[attr-defined]
+            generator_for(self.order_name, draw),
             (len(elements),) if shape is None else shape,
             binder.host_functions,
         )
@@ -241,13 +242,15 @@ class VariableView:
             stored = owner._stored(elements)
         if isinstance(value, str):
             source = Source(value, what)
-            new = owner._evaluate(
-                parse(value, source),
-                source,
-                elements,
-                expected=self._symbol,
-                what=what,
-                draw=self.name,
+            new = np.asarray(
+                owner._evaluate(
+                    parse(value, source),
+                    source,
+                    elements,
+                    expected=self._symbol,
+                    what=what,
+                    draw=self.name,
+                )
             )
             guard = owner._guard(self.name)
             if guard is not None:

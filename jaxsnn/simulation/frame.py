@@ -82,7 +82,7 @@ class Frame:
             return jnp.arange(window.size, dtype=jnp.int32)
         whole = self.value(ref.key)
         if ref.via == "scalar":
-            return whole.reshape(whole.shape[:-1]) if whole.ndim and whole.shape[-1] == 1 else whole
+            return whole.reshape(()) if whole.shape == (1,) else whole
         if whole.shape[0] == window.size:
             return whole
         return whole[window.start : window.stop]

@@ -165,4 +165,4 @@ OPERATIONS: Mapping[type[Operation], Any] = {
 
 def build(operation: Operation, setting: Setting) -> OperationStep:
     """An operation made ready."""
-    return OPERATIONS[type(operation)](operation, setting)  # type: ignore[no-any-return]
+    return OPERATIONS[type(operation)](operation, setting)

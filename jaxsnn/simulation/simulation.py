@@ -126,7 +126,7 @@ class Simulation:
         ``inputs``: arrays with the steps as first axis. The record has, for each monitor, a `SpikeRecord`, or a
         dictionary of arrays with the steps (or samples) as first axis.
         """
-        return self._scan(params, state, dict(inputs) if inputs else None, steps=self.steps(duration))  # type: ignore[no-any-return]
+        return self._scan(params, state, dict(inputs) if inputs else None, steps=self.steps(duration))
 
     def steps(self, duration: Any) -> int:
         """A duration in steps; anything but a whole number of them is an error."""

@@ -99,7 +99,7 @@ def _sometimes(part: Any, prepared: Any, frame: Frame) -> None:
         return inner.values, inner.events, inner.rings, inner.cursors
 
     def skipped() -> Any:
-        values, events, rings, cursors = (dict(part) for part in before)
+        values, events, rings, cursors = dict(before[0]), dict(before[1]), dict(before[2]), dict(before[3])
         if owner_event is not None:
             events[owner_event] = jnp.zeros_like(events[owner_event])
         return values, events, rings, cursors

@@ -48,7 +48,7 @@ class SynapseSides:
                 from_names[name] = self.binder.constants[name].value
             else:
                 from_names[name] = self.synapses._read_at(name, np.asarray(i), np.asarray(j), None)
-        generator = generator_for(self.synapses.order_name, "connect text")  # type: ignore[attr-defined]
+        generator = generator_for(self.synapses.order_name, "connect text")
         return evaluate(bound, from_names, generator, shape, self.binder.host_functions)
 
     def reads(self, expr: Expr) -> set[str]:

@@ -1,0 +1,7 @@
+"""Monitors: spikes, values of variables, population rates."""
+
+from jaxsnn.objects.monitors.rates import PopulationRateMonitor
+from jaxsnn.objects.monitors.spikes import SpikeMonitor
+from jaxsnn.objects.monitors.states import StateMonitor
+
+__all__ = ["PopulationRateMonitor", "SpikeMonitor", "StateMonitor"]

@@ -1,0 +1,117 @@
+"""PopulationRateMonitor: the mean firing rate of a group."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+
+from jaxsnn.errors import ArgumentError, NetworkError
+from jaxsnn.objects.base import Parts, Recorder, SimulationObject, steps_of
+from jaxsnn.objects.groups import Group
+from jaxsnn.objects.monitors.pieces import Pieces, check_fires, seconds
+from jaxsnn.program import RecordRate
+from jaxsnn.units import Quantity, hertz, quantity, second, strip
+
+__all__ = ["PopulationRateMonitor"]
+
+
+class PopulationRateMonitor(Recorder):
+    """Records the mean firing rate of a group in every step: spikes / (neurons dt), at the end of the step.
+
+    Example:
+        >>> from jaxsnn import Network, NeuronGroup, PopulationRateMonitor
+        >>> from jaxsnn.units import ms
+        >>> cells = NeuronGroup(10, "dv/dt = 1/ms : 1", threshold="v > 0.55", reset="v = 0", method="exact")
+        >>> rate = PopulationRateMonitor(cells)
+        >>> Network(cells, rate).run(1 * ms)
+        >>> rate.rate[4:6]
+        [0 10] kHz
+    """
+
+    _prefix: ClassVar[str] = "ratemonitor"
+    when = "end"
+
+    def __init__(self, source: Group, *, when: str = "end", order: int = 0, name: str | None = None) -> None:
+        super().__init__(name, when, order)
+        check_fires(self.name, source)
+        self.source = source
+        self._data = Pieces(np.float64, np.float64, np.float64)
+
+    @property
+    def needs(self) -> tuple[SimulationObject, ...]:
+        return (self.source,)
+
+    def lower(self, parts: Parts, namespace: Mapping[str, Any]) -> None:
+        parts.operations.append(
+            RecordRate(
+                name=self.order_name,
+                slot=self.when,
+                order=self.order,
+                domain=self.source._window,
+                event="spike",
+                label=self.name,
+            )
+        )
+
+    def receive(self, record: Mapping[str, np.ndarray], first_step: int, dt: float) -> None:
+        rate = record["count"] / (len(self.source) * dt)
+        self._data.append(record["step"] * dt, rate, np.full(rate.shape, dt))
+
+    @property
+    def t(self) -> Quantity:
+        """(T,) times of the steps."""
+        return seconds(self._data.joined()[0])
+
+    @property
+    def rate(self) -> Quantity:
+        """(T,) mean rate in each step."""
+        return Quantity(self._data.joined()[1], hertz.dim)
+
+    def _dt(self) -> float:
+        steps = self._data.joined()[2]
+        if steps.size == 0:
+            raise NetworkError(f"{self.name} has recorded nothing yet")
+        if np.any(steps != steps[0]):
+            raise NetworkError(f"{self.name}: the time step changed between runs; bin the rate of each run by itself")
+        return float(steps[0])
+
+    def smooth_rate(self, window: str | np.ndarray = "gaussian", width: Any = None) -> Quantity:
+        """The rate convolved with a window: ``"flat"`` or ``"gaussian"`` of the given width, or an array.
+
+        ``width`` is the standard deviation of the Gaussian, the whole width of the flat window (rounded to an odd
+        number of steps).
+        """
+        dt = self._dt()
+        if isinstance(window, str):
+            if width is None:
+                raise ArgumentError(f"{self.name}: give a width, for example width=10*ms")
+            steps = float(strip(quantity(width), second.dim, f"{self.name}: width")) / dt
+            if window == "gaussian":
+                half = int(np.ceil(2 * steps))
+                kernel = np.exp(-(np.arange(-half, half + 1) ** 2) / (2 * steps**2))
+            elif window == "flat":
+                kernel = np.ones(max(1, 2 * int(steps / 2) + 1))
+            else:
+                raise ArgumentError(f"{self.name}: there is no window {window!r}; use 'flat', 'gaussian' or an array")
+        else:
+            if width is not None:
+                raise ArgumentError(f"{self.name}: an array is a window by itself; leave width out")
+            kernel = np.asarray(window, float)
+        return Quantity(np.convolve(self._data.joined()[1], kernel / kernel.sum(), mode="same"), hertz.dim)
+
+    def binned_rate(self, bin_size: Any) -> tuple[Quantity, Quantity]:
+        """(times of the bins' beginnings, mean rate in each), for bins of a whole number of steps."""
+        dt = self._dt()
+        per = steps_of(bin_size, dt, f"{self.name}: bin_size")
+        t, rate, _ = self._data.joined()
+        bins = rate.size // per
+        return seconds(t[: bins * per : per]), Quantity(rate[: bins * per].reshape(bins, per).mean(1), hertz.dim)
+
+    def snapshot(self) -> dict[str, np.ndarray]:
+        return dict(zip(("t", "rate", "dt"), map(np.copy, self._data.joined()), strict=True))
+
+    def revert(self, snapshot: Mapping[str, np.ndarray]) -> None:
+        self._data = Pieces(np.float64, np.float64, np.float64)
+        self._data.append(*(np.array(snapshot[n]) for n in ("t", "rate", "dt")))
