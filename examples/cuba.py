@@ -4,7 +4,8 @@ What it shows: a recurrent network from equation strings; the spikes of all cell
 Model: T. P. Vogels, L. F. Abbott (2005), doi:10.1523/JNEUROSCI.3508-05.2005, in the form of benchmark 2 of
 R. Brette et al. (2007), doi:10.1007/s10827-007-0038-6.
 
-How it was checked: @CHECK_CUBA@
+How it was checked: mean rates of six seeds from 5.4 to 6.0 Hz (mean 5.6); Brian2 2.10 gives 5.5 and 5.6 Hz for
+two seeds. The spread is that of the random connections.
 How long it takes: @TIME_CUBA@
 
     python examples/cuba.py             # 4,000 neurons, 1 s
@@ -23,7 +24,8 @@ if "--show" not in sys.argv:
 import matplotlib.pyplot as plt
 
 import jaxsnn as snn
-from jaxsnn.units import ms, mV, second
+from jaxsnn import plot
+from jaxsnn.units import Hz, ms, mV, second
 
 SMALL = "--small" in sys.argv or bool(os.environ.get("JAXSNN_EXAMPLE_SMALL"))
 OUT = Path(__file__).resolve().parents[1] / "out"
@@ -70,24 +72,22 @@ elapsed = time.perf_counter() - started
 
 mean_rate = spikes.num_spikes / (N * duration)
 print(f"{N} neurons, {len(exc) + len(inh)} synapses, {duration} simulated in {elapsed:.1f} s (compilation included)")
-print(f"mean rate {float(mean_rate / snn.units.Hz):.2f} Hz")
+print(f"mean rate {float(mean_rate / Hz):.2f} Hz")
 
 # ---- figure -----------------------------------------------------------------------------------------
 
 fig, (top, middle, bottom) = plt.subplots(
     3, 1, sharex=True, figsize=(8, 7), height_ratios=[3, 1, 1], layout="constrained"
 )
-times, index = spikes.t / ms, spikes.i
-excitatory = index < n_exc
-top.plot(times[excitatory], index[excitatory], ",", color="#2a6f97")
-top.plot(times[~excitatory], index[~excitatory], ",", color="#c8553d")
-top.axhline(n_exc, color="0.3", linewidth=0.8)
-top.set(ylabel="neuron", ylim=(0, N), title="CUBA: excitatory cells below the line, inhibitory above")
-middle.plot(rate.t / ms, rate.smooth_rate("gaussian", width=2 * ms) / snn.units.Hz, color="0.2", linewidth=1)
-middle.set(ylabel="rate (Hz)", ylim=(0, None))
-bottom.plot(membrane.t / ms, membrane[0].v / mV, color="#2a6f97", linewidth=0.8)
+plot.raster(spikes, top, groups={"excitatory": slice(0, n_exc), "inhibitory": slice(n_exc, N)})
+plot.population_rate(rate, middle, width=2 * ms)
+plot.traces(membrane, "v", bottom, unit=mV)
 bottom.axhline(Vt / mV, color="0.6", linewidth=0.8, linestyle="--")
-bottom.set(ylabel="v of cell 0 (mV)", xlabel="time (ms)", xlim=(0, duration / ms))
+bottom.set(ylabel="v of cell 0 (mV)")
+for axes in (top, middle):
+    axes.set_xlabel("")
+bottom.set_xlim(0, duration / ms)
+top.set_title(f"CUBA, {N} neurons, {float(mean_rate / Hz):.1f} Hz")
 fig.align_ylabels()
 OUT.mkdir(exist_ok=True)
 fig.savefig(OUT / "cuba.png", dpi=120)

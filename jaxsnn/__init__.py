@@ -21,6 +21,7 @@ from jaxsnn.equations.system import Equations
 from jaxsnn.network import Network
 from jaxsnn.objects.base import seed
 from jaxsnn.objects.groups import Subgroup
+from jaxsnn.objects.inputs import PoissonGroup, PoissonInput, SpikeGeneratorGroup, TimedArray
 from jaxsnn.objects.monitors import PopulationRateMonitor, SpikeMonitor, StateMonitor
 from jaxsnn.objects.neurongroup import NeuronGroup
 from jaxsnn.objects.synapses import Synapses
@@ -32,13 +33,17 @@ __all__ = [
     "Equations",
     "Network",
     "NeuronGroup",
+    "PoissonGroup",
+    "PoissonInput",
     "PopulationRateMonitor",
     "Simulation",
+    "SpikeGeneratorGroup",
     "SpikeMonitor",
     "SpikeRecord",
     "StateMonitor",
     "Subgroup",
     "Synapses",
+    "TimedArray",
     "errors",
     "seed",
     "units",

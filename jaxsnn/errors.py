@@ -97,14 +97,17 @@ class Source:
         line_end = len(self.text) if line_end < 0 else line_end
         line = self.text[line_start:line_end]
         indent = len(line) - len(line.lstrip())
-        width = max(1, min(end, line_end) - start)
+        shown = self.text[start:end] if end <= line_end else self.text[start:line_end].partition("#")[0].rstrip()
+        width = max(1, len(shown))
         caret = " " * (start - line_start - indent) + "^" * width
         return kind(f"{head}\n    {line.strip()}\n    {caret}")
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """``" Did you mean 'tau'?"`` if a known name is close to ``name``, else an empty string."""
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.7)
+    candidates = list(known)
+    close = [other for other in candidates if other.lower() == name.lower() and other != name]
+    close = close or difflib.get_close_matches(name, candidates, n=1, cutoff=0.65)
     return f" Did you mean {close[0]!r}?" if close else ""
 
 

@@ -80,17 +80,17 @@ def require(
 ) -> Symbol:
     """Infer and check that the expression has the expected dimension (``what`` says for what it is used)."""
     found = infer(expr, scope, source, functions)
-    if found.dim != expected.dim and not _is_zero(expr):
-        raise source.error(
-            f"{what} needs {describe(expected.dim)}, but this expression is {describe(found.dim)}",
-            _span(expr),
-            DimensionError,
-        )
     if expected.type == "boolean" and found.type != "boolean":
         raise source.error(
             f"{what} needs a condition (True or False), but this expression is a number;"
             " compare it with something, for example 'v > -50*mV'",
             _span(expr),
+        )
+    if found.dim != expected.dim and not _is_zero(expr):
+        raise source.error(
+            f"{what} needs {describe(expected.dim)}, but this expression is {describe(found.dim)}",
+            _span(expr),
+            DimensionError,
         )
     return found
 

@@ -40,11 +40,10 @@ __all__ = [
 ]
 
 Span = tuple[int, int]
-_NOWHERE: Span = (0, 0)
 
 
 def _span() -> Span:
-    return field(default=_NOWHERE, compare=False, repr=False)
+    return field(default=(0, 0), compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -190,7 +189,13 @@ class _Translator:
 
     def refuse(self, node: ast.AST, at: ast.expr) -> JaxsnnError:
         what = _REFUSED.get(type(node), f"{type(node).__name__} is not part of the expression language")
-        return self.source.error(what, self.span(at))
+        span = self.span(at)
+        if isinstance(at, ast.BinOp):  # the operator itself, between its operands
+            left, right = self.span(at.left)[1], self.span(at.right)[0]
+            operator = self.source.text[left:right].strip(" ()")
+            start = self.source.text.index(operator, left)
+            span = (start, start + len(operator))
+        return self.source.error(what, span)
 
     def __call__(self, node: ast.expr) -> Expr:
         match node:
@@ -262,8 +267,7 @@ def parse(text: str, source: Source | None = None, offset: int = 0) -> Expr:
     flat = "(" + text.replace("\n", " ").replace("\t", " ").replace("\r", " ") + ")"
     if not text.strip():
         raise source.error("an expression is missing here", (offset, offset + max(1, len(text))))
-    wrong = unbalanced(text)
-    if wrong is not None:
+    if (wrong := unbalanced(text)) is not None:
         what = "is never closed" if text[wrong] in "([{" else "closes nothing"
         at = (offset + wrong, offset + wrong + 1)
         raise source.error(f"the parentheses do not match: this {text[wrong]!r} {what}", at)

@@ -182,7 +182,7 @@ def _equation(source: Source, offset: int, text: str) -> Equation:
         )
     unit_text, flag_text = tail["unit"].strip(), tail["flags"]
     unit_begin = unit_start + len(right) - len(right.lstrip())
-    flags = _flags(source, kind, name, flag_text, (unit_begin + len(unit_text), whole[1]))
+    flags = _flags(source, kind, name, flag_text, unit_start + tail.start("flags"))
     type_, dim = _unit(source, unit_text, (unit_begin, unit_begin + max(1, len(unit_text))))
     expr = None
     if kind != PARAMETER:
@@ -209,12 +209,16 @@ def _check_name(source: Source, name: str, span: tuple[int, int]) -> None:
         raise source.error("names that begin with '_' are kept for the simulator", span)
 
 
-def _flags(source: Source, kind: str, name: str, text: str | None, span: tuple[int, int]) -> frozenset[str]:
+def _flags(source: Source, kind: str, name: str, text: str | None, begin: int) -> frozenset[str]:
     if text is None:
         return frozenset()
-    flags = [" ".join(flag.split()) for flag in text.split(",")]
     known = frozenset().union(*FLAGS.values(), {"point current"})
-    for flag in flags:
+    flags: list[str] = []
+    for found in re.finditer(r"[^,]+|^$", text):
+        flag = " ".join(found[0].split())
+        start = begin + found.end() - len(found[0].lstrip())
+        span = (start, start + max(1, len(found[0].strip())))
+        flags.append(flag)
         if flag not in known:
             raise source.error(f"there is no flag {flag!r}.{did_you_mean(flag, known)}", span)
         if flag not in FLAGS[kind] and flag != "point current":
@@ -224,7 +228,7 @@ def _flags(source: Source, kind: str, name: str, text: str | None, span: tuple[i
                 span,
             )
     if {"event-driven", "clock-driven"} <= set(flags):
-        raise source.error("an equation is either event-driven or clock-driven, not both", span)
+        raise source.error("an equation is either event-driven or clock-driven, not both", (begin, begin + len(text)))
     return frozenset(flags)
 
 

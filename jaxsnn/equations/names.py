@@ -19,6 +19,7 @@ import numpy as np
 
 from jaxsnn.equations.expressions import Call, Expr, Name, Number, transform
 from jaxsnn.equations.functions import CONSTANTS, FUNCTIONS, INTERNAL, Function
+from jaxsnn.equations.grammar import is_noise
 from jaxsnn.errors import Source, UnknownNameError, did_you_mean
 from jaxsnn.units import DIMENSIONLESS, UNITS, Dimension, Quantity, quantity
 
@@ -91,6 +92,7 @@ class Binder:
     constants: dict[str, Constant] = field(default_factory=dict)
     functions: dict[str, Function] = field(default_factory=lambda: dict(FUNCTIONS))
     host_functions: dict[str, Callable[..., Any]] = field(default_factory=dict)
+    _warned: set[str] = field(default_factory=set)
     _objects: dict[str, NamespaceFunction] = field(default_factory=dict)
 
     def bind(self, expr: Expr, source: Source) -> Expr:
@@ -135,6 +137,8 @@ class Binder:
                 call.span,
                 UnknownNameError,
             )
+        elif found is not None and name not in self.known and _constant(found) is not None:
+            raise source.error(f"{name} is a value, not a function; is a '*' missing?", call.span)
 
     def _name(self, node: Name, source: Source) -> Expr | None:
         name = node.id
@@ -150,7 +154,9 @@ class Binder:
             literal = Number(float(unit.value), unit.dim, name, node.span)
         if literal is not None:
             other = _constant(self.namespace[name]) if name in self.namespace else None
-            if other is not None and (other.value, other.dim) != (literal.value, literal.dim):
+            differs = other is not None and (other.value, other.dim) != (literal.value, literal.dim)
+            if differs and name not in self._warned:
+                self._warned.add(name)
                 warnings.warn(
                     f"{source.where}: {name!r} means the {'unit' if name in UNITS else 'constant'} {name}, not"
                     f" the value of the same name in the namespace; rename that one",
@@ -159,8 +165,17 @@ class Binder:
             return literal
         if name in self.functions:
             return None  # the dimension check says that parentheses are missing
+        if is_noise(name):
+            raise source.error(
+                f"{name!r} is white noise, which stands only in differential equations; a random number for each"
+                f" use is randn()",
+                node.span,
+                UnknownNameError,
+            )
         if name not in self.namespace:
-            close = did_you_mean(name, _Names(self.known, self.namespace))
+            # Units by another case only: there are so many that some unit is near to every name.
+            units = (unit for unit in UNITS if unit.lower() == name.lower())
+            close = did_you_mean(name, [*units, *_Names(self.known, self.namespace)])
             raise source.error(
                 f"{name!r} is not known here: it is no variable of this object, no unit, no function, and the"
                 f" namespace has no such name.{close}",
@@ -170,11 +185,19 @@ class Binder:
         value = self.namespace[name]
         constant = _constant(value)
         if constant is None:
-            what = f"an array of shape {np.shape(value)}" if np.ndim(value) else f"of type {type(value).__name__}"
+            what, advice = f"of type {type(value).__name__}", ""
+            if np.ndim(value):
+                what = f"an array of shape {np.shape(value)}"
+                advice = (
+                    f"; values that differ between elements are parameters: add '{name} : unit' to the equations and"
+                    f" assign the array"
+                )
+            elif callable(value):
+                what = "a function"
+            elif isinstance(value, str):
+                what = f"the text {value!r}"
             raise source.error(
-                f"{name!r} in the namespace is {what}, but a single number or quantity is needed; values that"
-                f" differ between elements are parameters: add '{name} : unit' to the equations and assign"
-                f" the array",
+                f"{name!r} in the namespace is {what}, but a single number or quantity is needed{advice}",
                 node.span,
                 UnknownNameError,
             )

@@ -31,7 +31,7 @@ from jaxsnn.equations.grammar import (
     is_noise,
     read_equations,
 )
-from jaxsnn.errors import Source, did_you_mean
+from jaxsnn.errors import EquationError, Source, did_you_mean
 from jaxsnn.units import Quantity
 from jaxsnn.units.display import unit_text
 
@@ -62,6 +62,8 @@ class Equations(Mapping[str, Equation]):
     def __init__(self, text: str | Equations, **replacements: object) -> None:
         if isinstance(text, Equations):
             self._equations, self.source = dict(text._equations), text.source
+        elif not isinstance(text, str):
+            raise EquationError(f"equations are given as text, for example 'dv/dt = -v/tau : volt'; got {text!r}")
         else:
             self.source = Source(text, "equations")
             self._equations = {eq.name: eq for eq in read_equations(self.source)}

@@ -29,13 +29,14 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from jaxsnn.events import dense, event_list, masked
+from jaxsnn.events import dense, event_list, kernel, masked
 from jaxsnn.events.contract import Execution, Wiring
 
 EXECUTIONS: dict[str, Execution] = {
     "dense": dense.EXECUTION,
     "masked": masked.EXECUTION,
     "event_list": event_list.EXECUTION,
+    "kernel": kernel.EXECUTION,
 }
 
 # The largest matrix, and the largest number of synapses to compute all of, by backend.
@@ -62,6 +63,8 @@ def choose(wiring: Wiring, constant: bool, backend: str, delays: bool = False) -
     >>> choose(Wiring.build([0, 1], [1, 0], 2, 2), constant=True, backend="cpu").name
     'dense'
     """
+    if kernel.available(backend):
+        return Choice("kernel", "a GPU kernel walks the rows of the sources that fired, whatever the size")
     entries = wiring.n_source * wiring.n_target
     if delays:
         entries *= len(wiring.distinct_delays)

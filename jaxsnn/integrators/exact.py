@@ -36,6 +36,8 @@ __all__ = ["EXACT"]
 MAX_WAYS = 32
 MAX_LENGTH = 15
 
+_NOT_LINEAR = "for equations that are not linear write method='euler', 'rk2', 'rk4' or 'exponential_euler'"
+
 
 def _refuses(system: OdeSystem) -> Refusal | None:
     noise = contract.refuse_noise(system)
@@ -50,7 +52,7 @@ def _refuses(system: OdeSystem) -> Refusal | None:
             )
         found = decompose(expr, tuple(system.rhs))
         if isinstance(found, NotLinear):
-            return Refusal(f"d{variable}/dt is {found}", found.span)
+            return Refusal(f"d{variable}/dt is {found}", found.span, _NOT_LINEAR)
         for part in (*found.coefficients.values(), found.rest):
             moving = None if part is None else contract.changes_in_step(part, system)
             if moving is not None:

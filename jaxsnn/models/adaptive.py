@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jaxsnn.models.model import Citation, Model
-from jaxsnn.units import mV, ms, nS, pA, pF, second, volt
+from jaxsnn.units import ms, mV, nS, pA, pF, second, volt
 
 __all__ = ["ADEX", "IZHIKEVICH", "IZHIKEVICH_2007", "IZHIKEVICH_UNITS"]
 
@@ -56,7 +56,9 @@ ADEX = Model(
 """``C dv/dt = g_L (E_L - v) + g_L Delta_T exp((v - V_T)/Delta_T) - w + I``, ``tau_w dw/dt = a (v - E_L) - w``, with
 ``w`` increased by ``b`` at every spike."""
 
-_IZHIKEVICH_2003 = Citation("E. M. Izhikevich", 2003, "IEEE Trans. Neural Netw. 14: 1569-1572", "10.1109/TNN.2003.820440")
+_IZHIKEVICH_2003 = Citation(
+    "E. M. Izhikevich", 2003, "IEEE Trans. Neural Netw. 14: 1569-1572", "10.1109/TNN.2003.820440"
+)
 # Figure 2 of the source: a, b, c, d.
 _KINDS = {
     "regular spiking": (0.02, 0.2, -65, 8),
@@ -150,5 +152,5 @@ IZHIKEVICH_2007 = Model(
     ),
     patterns=_CELLS,
 )  # fmt: skip
-"""``C dv/dt = k (v - v_r)(v - v_t) - u + I``, ``du/dt = a (b (v - v_r) - u)``: the model in physical quantities, so that
-currents and conductances of synapses go with it."""
+"""``C dv/dt = k (v - v_r)(v - v_t) - u + I``, ``du/dt = a (b (v - v_r) - u)``: the model in physical quantities, so
+that currents and conductances of synapses go with it."""

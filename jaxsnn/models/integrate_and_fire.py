@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jaxsnn.models.model import Citation, Model
-from jaxsnn.units import mV, ms, nS, pA, pF
+from jaxsnn.units import ms, mV, nS, pA, pF
 
 __all__ = ["EIF", "LIF", "QIF"]
 

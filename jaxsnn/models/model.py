@@ -177,22 +177,25 @@ class Model:
             >>> from jaxsnn.units import mV, ms, pF, nS
             >>> exc = EXPONENTIAL_CONDUCTANCE("e", tau=5 * ms, E=0 * mV)
             >>> cells = LIF.group(100, synapses=exc, C="(180 + 40*rand())*pF")
-            >>> wires = exc.synapses(cells, w=6 * nS)
+            >>> wires = exc.synapses(cells, weight=6 * nS)
             >>> wires.connect(condition="i != j", p=0.1)
         """
         synapses = (synapses,) if isinstance(synapses, SynapseModel) else tuple(synapses)
         constants = dict(self.values)
+        variables: dict[str, Any] = dict(self.initial)
         for synapse in synapses:
-            for constant, value in synapse.values.items():
-                if constant in constants:
+            for own in (*synapse.values, *synapse.variables):
+                if own in constants or own in variables:
                     raise ArgumentError(
-                        f"{self.name}: {constant!r} of the {synapse.name} is a name of the model or of another"
+                        f"{self.name}: {own!r} of the {synapse.name} is a name of the model or of another"
                         f" synapse; give the synapse another label"
                     )
-                constants[constant] = value
-        self._check_names(overrides, constants)
+            constants |= synapse.values
+            variables |= dict.fromkeys(synapse.variables)
+        self._check_names(overrides, (*constants, *variables))
         constants |= {n: v for n, v in overrides.items() if n in constants}
-        initial = {n: overrides.get(n, v) for n, v in self.initial.items()}
+        variables |= {n: v for n, v in overrides.items() if n in variables}
+        initial = {n: v for n, v in variables.items() if v is not None}
         each = {n: v for n, v in constants.items() if isinstance(v, str) or np.ndim(quantity(v))}
         units = {**self.values, **{n: v for s in synapses for n, v in s.values.items()}}
         lines = [equations, *(f"{n} : {unit_text(get_dimensions(units[n]))} (constant)" for n in each)]
@@ -212,8 +215,8 @@ class Model:
             setattr(cells, variable, value)
         return cells
 
-    def _check_names(self, given: Iterable[str], constants: Iterable[str] = ()) -> None:
-        known = {*self.values, *self.initial, *constants}
+    def _check_names(self, given: Iterable[str], further: Iterable[str] = ()) -> None:
+        known = {*self.values, *self.initial, *further}
         for name in given:
             if name not in known:
                 raise ArgumentError(

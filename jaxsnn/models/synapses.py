@@ -1,4 +1,4 @@
-"""Synaptic currents and conductances, scaled so that one spike of weight w makes a peak of height w.
+"""Synaptic currents and conductances, scaled so that one spike makes a peak as high as its weight.
 
 The equations belong to the neuron: currents of one kind add up, so that a neuron needs one variable for all of
 its synapses of that kind. A spike only adds its weight to that variable.
@@ -15,7 +15,7 @@ from typing import Any
 from jaxsnn.errors import ArgumentError, did_you_mean
 from jaxsnn.objects.groups import Group
 from jaxsnn.objects.synapses import Synapses
-from jaxsnn.units import mV, ms
+from jaxsnn.units import ms, mV
 
 __all__ = [
     "ALPHA_CONDUCTANCE",
@@ -40,7 +40,7 @@ class SynapseModel:
         name: What the field calls it.
         equations: Lines for the neuron.
         current: The current into the neuron as an expression.
-        on_pre: What a spike does, in terms of the weight ``w``.
+        on_pre: What a spike does, in terms of the weight ``weight``.
         values: Constants of the equations.
         unit: Unit of the weight, which is that of the peak.
         variables: The variables, the one that drives the current first.
@@ -55,7 +55,7 @@ class SynapseModel:
             dI_e/dt = (exp(1)*x_e - I_e)/tau_e : amp
             dx_e/dt = -x_e/tau_e : amp
         current: I_e
-        on_pre: x_e_post += w
+        on_pre: x_e_post += weight
         values:
             tau_e = 2 ms
     """
@@ -117,13 +117,13 @@ class SynapseModel:
         parts += ["values:", *(f"    {name} = {value}" for name, value in self.values.items())]
         return "\n".join(parts)
 
-    def synapses(self, source: Group, target: Group | None = None, *, w: Any = None, **arguments: Any) -> Synapses:
+    def synapses(self, source: Group, target: Group | None = None, *, weight: Any = None, **arguments: Any) -> Synapses:
         """`Synapses` of this kind, not yet connected, onto a group that has its equations.
 
         Args:
             source: Group whose spikes arrive.
             target: Group the synapses lead to; the source itself if left out.
-            w: One weight for all. Left out, every synapse has its own ``w`` (0 at first).
+            weight: One for all. Left out, every synapse has its own ``weight`` (0 at first).
             **arguments: Further arguments of `Synapses`, for example ``delay``.
 
         Raises:
@@ -134,7 +134,7 @@ class SynapseModel:
             >>> from jaxsnn.units import ms, pA
             >>> exc = EXPONENTIAL_CURRENT("e", tau=3 * ms)
             >>> cells = LIF.group(10, synapses=exc)
-            >>> ring = exc.synapses(cells, w=50 * pA, delay=1 * ms)
+            >>> ring = exc.synapses(cells, weight=50 * pA, delay=1 * ms)
             >>> ring.connect(j="(i + 1) % N_post")
         """
         group = source if target is None else target
@@ -144,9 +144,9 @@ class SynapseModel:
                 f"{group.name} has no variable {missing[0]!r}, which the {self.name} acts on; build the group with"
                 f" model.group(N, synapses=...), or add these lines to its equations:\n{self.equations}"
             )
-        if w is None:
-            return Synapses(source, target, f"w : {self.unit}", on_pre=self.on_pre, **arguments)
-        namespace = {**(arguments.pop("namespace", None) or {}), "w": w}
+        if weight is None:
+            return Synapses(source, target, f"weight : {self.unit}", on_pre=self.on_pre, **arguments)
+        namespace = {**(arguments.pop("namespace", None) or {}), "weight": weight}
         return Synapses(source, target, on_pre=self.on_pre, namespace=namespace, **arguments)
 
 
@@ -161,7 +161,7 @@ EXPONENTIAL_CURRENT = SynapseModel(
     name="exponential current",
     equations="dI/dt = -I/tau : amp",
     current="I",
-    on_pre="I_post += w",
+    on_pre="I_post += weight",
     values={"tau": 5 * ms},
     unit="amp",
     variables=("I",),
@@ -173,7 +173,7 @@ ALPHA_CURRENT = SynapseModel(
     dx/dt = -x/tau : amp
     """,
     current="I",
-    on_pre="x_post += w",
+    on_pre="x_post += weight",
     values={"tau": 2 * ms},
     unit="amp",
     variables=("I", "x"),
@@ -185,7 +185,7 @@ BIEXPONENTIAL_CURRENT = SynapseModel(
     dx/dt = -x/tau_decay : amp
     """,
     current="I",
-    on_pre="x_post += w",
+    on_pre="x_post += weight",
     values={"tau_rise": 1 * ms, "tau_decay": 5 * ms},
     unit="amp",
     variables=("I", "x"),

@@ -20,6 +20,8 @@ from jaxsnn.simulation.pathways import increments, reads_changing
 
 __all__ = ["Assembly"]
 
+LONGEST_DELAY = 2**20
+"""Most steps of a delay, likewise: 105 seconds with steps of 0.1 ms."""
 LONGEST_RING = 2**28
 """Most entries of a delay buffer; more is taken for a mistake in the unit of the delay."""
 
@@ -64,7 +66,7 @@ class Assembly:
         for name, (steps, index) in parts.schedules.items():
             operation = next(op for op in program.operations if op.name == name)
             schedules[name] = _schedule(steps, index)
-            now = self.step // operation.every
+            now = -(-self.step // operation.every)  # the next step of its own clock
             period = getattr(operation, "period", 0)
             now = now % period if period else now
             cursors[name] = jnp.asarray(int(np.searchsorted(np.asarray(schedules[name].steps), now)), jnp.int32)
@@ -98,7 +100,7 @@ class Assembly:
         n_target = setting.program.size(operation.target.owner)
         targets = found or ()
         size = choice.length * (operation.source.size if choice.name == "source_ring" else n_target)
-        if size > LONGEST_RING:
+        if size > LONGEST_RING or choice.length > LONGEST_DELAY:
             longest = float(np.max(given.delay))
             raise DelayError(
                 f"{operation.synapses}: a delay of {longest:g} s is {int(np.max(steps))} steps of {dt * 1e3:g} ms, and"

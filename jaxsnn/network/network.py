@@ -11,6 +11,7 @@ import numpy as np
 
 from jaxsnn.equations.names import caller_namespace
 from jaxsnn.errors import ArgumentError, NetworkError, NotSupportedError
+from jaxsnn.events import EXECUTIONS, kernel
 from jaxsnn.network import storage
 from jaxsnn.network.assembly import Assembly
 from jaxsnn.network.progress import Report
@@ -19,7 +20,7 @@ from jaxsnn.objects.groups import Subgroup
 from jaxsnn.objects.variables import VariableOwner
 from jaxsnn.program import Deliver, Program
 from jaxsnn.simulation import Simulation, State, duration_steps
-from jaxsnn.simulation.hostloop import ChunkedRun
+from jaxsnn.simulation.hostloop import ChunkedRun, NotFinite
 from jaxsnn.units import Quantity, ms, quantity, second, strip
 
 __all__ = ["Network"]
@@ -186,14 +187,18 @@ class Network:
         Args:
             dt: Time step, if not the network's.
             dtype: Floating-point type, if not the network's.
-            execution: How spikes are delivered, ``"dense"``, ``"masked"`` or ``"event_list"``; chosen from the sizes
+            execution: How spikes are delivered, ``"dense"``, ``"masked"``, ``"event_list"`` or, on a GPU, ``"kernel"``; chosen from the sizes
                 if None.
             unroll: Steps written out in one trip of the time loop.
             inputs: Dotted names of parameters that are given anew in every step.
             namespace: Values of names; by default those visible where this is called.
         """
-        if execution not in (None, "dense", "masked", "event_list"):
-            raise ArgumentError(f"there is no execution {execution!r}; use 'dense', 'masked' or 'event_list'")
+        if execution is not None and execution not in EXECUTIONS:
+            raise ArgumentError(f"there is no execution {execution!r}; there are {', '.join(EXECUTIONS)}")
+        if execution == "kernel" and not kernel.available(_backend()):
+            raise ArgumentError("the execution 'kernel' needs an NVIDIA GPU; leave the choice to jaxsnn")
+        if unroll is not None and (isinstance(unroll, bool) or not isinstance(unroll, int) or unroll < 1):
+            raise ArgumentError(f"unroll is a number of steps of at least 1, got {unroll!r}")
         program, parts = self._lower(namespace, self._dt if dt is None else _time_step(dt))
         return Simulation(
             program,
@@ -202,7 +207,7 @@ class Network:
             backend=_backend(),
             execution=execution,
             unroll=unroll,
-            inputs=tuple(inputs),
+            inputs=(inputs,) if isinstance(inputs, str) else tuple(inputs),
         )
 
     # ---- running ---------------------------------------------------------------------------------------
@@ -225,6 +230,8 @@ class Network:
 
         Ctrl-C ends the run with a consistent state: ``t``, values and monitors are those of the last chunk of steps.
         """
+        if duration is None or isinstance(duration, str | int | float | np.number):
+            raise NetworkError(f"a run needs a time such as 100*ms, got {duration!r}")
         steps = duration_steps(duration, self._dt)
         if report is not None and not callable(report) and report not in ("text", "stdout", "stderr"):
             raise ArgumentError(f"there is no report {report!r}; use 'text', 'stdout', 'stderr' or a function")
@@ -239,10 +246,17 @@ class Network:
             monitors[label].receive(rows, first, self._dt)
 
         with Report(report, report_period, steps, self._kept.step * self._dt, self._dt) as progress:
-            state, done, interrupted = loop(params, state, steps, receive, progress)
-        self._write_back(state, simulation, done)
-        if interrupted:
-            raise KeyboardInterrupt(f"run interrupted at t = {self.t}")
+            try:
+                state, done, stopped = loop(params, state, steps, receive, progress)
+            except NotFinite as failure:
+                # Values, time and recordings all end with the last good chunk.
+                self._write_back(failure.state, simulation, failure.step - self._kept.step)
+                raise failure.error from None
+            self._write_back(state, simulation, done)
+            if isinstance(stopped, KeyboardInterrupt):
+                raise KeyboardInterrupt(f"run interrupted at t = {self.t}") from stopped
+            if stopped is not None:
+                raise stopped
 
     def _loop(self, program: Program, parts: Parts) -> ChunkedRun:
         for known, dtype, loop in self._simulations:
@@ -284,6 +298,7 @@ class Network:
 
         Under a name in memory, or in a file (NumPy's ``.npz``, arrays only).
         """
+        self._label(caller_namespace())
         data = storage.snapshot(self._objects, self._kept)
         data |= {"network/dt": np.asarray(self._dt), "network/trial": np.asarray(self._trial)}
         if filename is None:
@@ -316,7 +331,9 @@ class Network:
 
 
 def _time_step(value: Any) -> float:
-    step = float(strip(quantity(value), second.dim, "dt"))
+    step = strip(value, second.dim, "dt")
+    if np.ndim(step):
+        raise ArgumentError(f"dt is one time, got {value!r}")
     if not (np.isfinite(step) and step > 0):
         raise ArgumentError(f"the time step must be a positive time, got {value!r}")
     return step

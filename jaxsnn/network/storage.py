@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -55,6 +56,7 @@ def revert(data: Mapping[str, np.ndarray], objects: Iterable[SimulationObject], 
     for name in sorted(kept ^ set(present)):
         where = "in the stored state, but not in the network" if name in kept else "not in the stored state"
         raise NetworkError(f"cannot restore: {name!r} is {where}; restore into the network that was stored")
+    _check_values(data, present)
     monitors: dict[str, Data] = {}
     rings: dict[str, tuple[str, dict[int, np.ndarray]]] = {}
     assembly.events = {}
@@ -79,6 +81,24 @@ def revert(data: Mapping[str, np.ndarray], objects: Iterable[SimulationObject], 
     assembly.step = int(data["network/step"])
 
 
+def _check_values(data: Data | Mapping[str, np.ndarray], present: Mapping[str, SimulationObject]) -> None:
+    """Refuse a snapshot whose variables are others, before anything is changed."""
+    for name, given in present.items():
+        if not isinstance(given, VariableOwner):
+            continue
+        stored = {key.split("/")[2]: value for key, value in data.items() if key.startswith(f"variable/{name}/")}
+        if set(stored) != set(given._hosts):
+            raise NetworkError(
+                f"cannot restore: {name} was stored with the variables {sorted(stored)} and has {sorted(given._hosts)}"
+            )
+        for variable, host in given._hosts.items():
+            if not isinstance(given, Synapses) and host.value.shape != stored[variable].shape:
+                raise NetworkError(
+                    f"cannot restore: {name}.{variable} was stored with {stored[variable].size} values and has"
+                    f" {host.value.size}; restore into a group of the same size"
+                )
+
+
 def save(data: Data, filename: str | Path) -> None:
     """Write a snapshot as NumPy's ``.npz`` (the name is taken as it is)."""
     with Path(filename).open("wb") as file:
@@ -89,5 +109,8 @@ def load(filename: str | Path) -> Data:
     """Read a snapshot; only arrays are read, no code is run."""
     if not Path(filename).exists():
         raise NetworkError(f"there is no file {str(filename)!r} to restore from")
-    with np.load(Path(filename), allow_pickle=False) as file:
-        return {key.replace("|", "/"): file[key] for key in file.files}
+    try:
+        with np.load(Path(filename), allow_pickle=False) as file:
+            return {key.replace("|", "/"): file[key] for key in file.files}
+    except (ValueError, OSError, AttributeError, BadZipFile, EOFError):
+        raise NetworkError(f"{str(filename)!r} is no file that Network.store wrote") from None

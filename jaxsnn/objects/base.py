@@ -14,7 +14,7 @@ import numpy as np
 from jaxsnn.equations.names import Constant
 from jaxsnn.errors import ArgumentError, NetworkError
 from jaxsnn.program import Key, Operation, Variable, slot_position
-from jaxsnn.units import quantity, second, strip
+from jaxsnn.units import second, strip
 
 __all__ = [
     "Connections",
@@ -81,10 +81,8 @@ class SimulationObject:
     order_name: str
 
     def __init__(self, name: str | None = None, when: str | None = None, order: int | None = None) -> None:
-        if name is not None and not re.fullmatch(r"[A-Za-z_]\w*", name):
+        if name is not None and not (isinstance(name, str) and re.fullmatch(r"[A-Za-z_]\w*", name)):
             raise ArgumentError(f"{name!r} cannot be the name of an object; use letters, digits and '_'")
-        if name is not None and name in _live:
-            raise ArgumentError(f"there is another object with the name {name!r}; names are unique")
         object.__setattr__(self, "_given_name", name)
         object.__setattr__(self, "_label", None)
         self_name = name if name is not None else _free_name(self._prefix)
@@ -100,6 +98,8 @@ class SimulationObject:
                 ) from None
             object.__setattr__(self, "when", when)
         if order is not None:
+            if isinstance(order, bool) or not isinstance(order, int | np.integer):
+                raise ArgumentError(f"{self_name}: order is a whole number, got {order!r}")
             object.__setattr__(self, "order", int(order))
 
     @property
@@ -160,6 +160,8 @@ def seed(value: int | None = None) -> None:
 
     >>> seed(42)
     """
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int | np.integer)):
+        raise ArgumentError(f"a seed is a whole number, or None for a new one; got {value!r}")
     _seed[0] = int(np.random.SeedSequence().generate_state(1)[0]) if value is None else int(value)
     _draws.clear()
 
@@ -182,7 +184,7 @@ def steps_of(interval: Any, dt: float, what: str) -> int:
 
     Raises `NetworkError` if the interval is not a positive multiple of dt.
     """
-    value = float(strip(quantity(interval), second.dim, what))
+    value = float(strip(interval, second.dim, what))
     steps = round(value / dt)
     if steps < 1 or abs(value / dt - steps) > 1e-4:
         near = max(1, int(value / dt)) * dt

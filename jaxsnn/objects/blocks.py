@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import keyword
 from collections.abc import Iterable, Mapping
 
 from jaxsnn.equations.dimensions import Symbol, describe, infer
-from jaxsnn.equations.expressions import Expr, Number, substitute
+from jaxsnn.equations.expressions import Expr, Number, names, substitute
+from jaxsnn.equations.functions import CONSTANTS, FUNCTIONS
 from jaxsnn.equations.names import Binder
 from jaxsnn.equations.statements import Assign
 from jaxsnn.equations.system import is_noise
-from jaxsnn.errors import DimensionError, Source, did_you_mean
+from jaxsnn.errors import DimensionError, Source, UnknownNameError, did_you_mean
+from jaxsnn.units import UNITS
 
 __all__ = ["bind_block"]
 
@@ -38,6 +41,11 @@ def bind_block(
         target = statement.target
         if target in protected:
             raise source.error(f"{target!r} cannot be written: it {protected[target]}", statement.span)
+        if target in UNITS or target in FUNCTIONS or target in CONSTANTS or keyword.iskeyword(target):
+            raise source.error(
+                f"{target!r} cannot be written: it is a unit, a function, a constant or a word of Python",
+                statement.span,
+            )
         if is_noise(target):
             raise source.error(f"{target!r} is white noise and cannot be written", statement.span)
         # A local has the names of earlier ones in view; sub-expressions are put in anew for each statement.
@@ -65,6 +73,15 @@ def bind_block(
             if target in local:
                 scope[target] = Symbol(found.type, scope[target].dim)
         bound.append(Assign(target, statement.op, binder.expand(expr), statement.span))
+    read = set().union(*(names(statement.value) for statement in bound)) if bound else set()
+    for statement in bound:
+        if statement.target not in symbols and statement.target not in read:
+            raise source.error(
+                f"{statement.target!r} is no variable of this object, and no later statement reads it, so this does"
+                f" nothing.{did_you_mean(statement.target, [n for n in symbols if n not in protected])}",
+                statement.span,
+                UnknownNameError,
+            )
     return tuple(bound)
 
 

@@ -27,9 +27,9 @@ from jaxsnn.equations.system import NOISE_DIM, is_noise
 from jaxsnn.errors import ArgumentError, Source
 from jaxsnn.integrators import OdeSystem, integrate
 from jaxsnn.objects.base import Parts
-from jaxsnn.units import Quantity, quantity, second
+from jaxsnn.units import second, strip
 
-__all__ = ["integration_statements", "refractory_statements"]
+__all__ = ["check_refractory", "integration_statements", "refractory_statements"]
 
 
 def refractory_statements(group: Any, binder: Binder) -> list[Statement]:
@@ -58,18 +58,30 @@ def refractory_statements(group: Any, binder: Binder) -> list[Statement]:
         )
         expr = binder.expand(expr)
     else:
-        if given is True:
-            raise ArgumentError(f"{group.name}: refractory=True has no end; give a time (5*ms) or a condition in text")
-        value = quantity(given)
-        if not isinstance(value, Quantity) or value.dim != second.dim or np.ndim(value.value):
-            raise ArgumentError(f"{group.name}: refractory needs a time such as 5*ms, or text; got {given!r}")
-        if not float(value.value) >= 0:
-            raise ArgumentError(f"{group.name}: a refractory period cannot be negative; got {given!r}")
-        binder.constants["refractory"] = Constant(float(value.value), second.dim)
+        check_refractory(group)
+        binder.constants["refractory"] = Constant(float(strip(given, second.dim, "refractory")), second.dim)
         expr = Name("refractory")
     since = Binary("-", Name("t_in_timesteps"), Name("_lastspike"))
     enough = Compare(">=", since, Call("timestep", (expr, Name("dt"))))
     return [Assign("not_refractory", "=", enough)]
+
+
+def check_refractory(group: Any) -> None:
+    """Refuse a refractory period that is neither text nor one time."""
+    given = group.refractory
+    if isinstance(given, str):
+        parse(given, Source(given, f"{group.name}: refractory"))
+    elif group._has_refractory:
+        if given is True:
+            raise ArgumentError(f"{group.name}: refractory=True has no end; give a time (5*ms) or a condition in text")
+        value = strip(given, second.dim, f"{group.name}: refractory")
+        if np.ndim(value):
+            raise ArgumentError(
+                f"{group.name}: refractory is one time for all neurons; for one each, add 'tref : second' to the"
+                f" equations, assign it, and write refractory='tref'"
+            )
+        if not 0 <= float(value) < np.inf:
+            raise ArgumentError(f"{group.name}: a refractory period is a finite time of at least 0; got {given}")
 
 
 def integration_statements(group: Any, binder: Binder, parts: Parts) -> list[Statement]:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from jaxsnn.equations.dimensions import Symbol, require
-from jaxsnn.equations.expressions import Binary, Expr, Name, names, parse, substitute
+from jaxsnn.equations.expressions import Binary, Call, Compare, Expr, Name, Number, names, parse, substitute
 from jaxsnn.equations.names import Binder
 from jaxsnn.equations.statements import Assign, Statement, parse_block
 from jaxsnn.equations.system import Equations
@@ -16,7 +16,7 @@ from jaxsnn.errors import ArgumentError, NotSupportedError, Source
 from jaxsnn.objects.base import Parts, steps_of
 from jaxsnn.objects.blocks import bind_block
 from jaxsnn.objects.groups import TIME, Group
-from jaxsnn.objects.integration import integration_statements, refractory_statements
+from jaxsnn.objects.integration import check_refractory, integration_statements, refractory_statements
 from jaxsnn.objects.variables import DTYPES, HostVariable
 from jaxsnn.program import Code, Ref, Reset, Threshold, Update, Variable
 from jaxsnn.units import DIMENSIONLESS, second
@@ -92,13 +92,14 @@ class NeuronGroup(Group):
             raise ArgumentError(f"{self.name}: a group needs a whole number of neurons, at least 1; got N = {N!r}")
         self._n = int(N)
         self.method = method
-        self.namespace = None if namespace is None else dict(namespace)
+        self.namespace = self._mapping(namespace)
         self._dt = dt
         equations = model if isinstance(model, Equations) else Equations(model)
         self.equations = Equations._of(equations.values(), Source(equations.source.text, f"{self.name}: equations"))
         self.threshold = self._text(threshold, "threshold", "v > -50*mV")
         self.reset = self._text(reset, "reset", "v = -60*mV")
         self.refractory = refractory
+        self._check_names()
         self._check_arguments()
         self._now = (0.0, 1e-4)
         hosts: dict[str, HostVariable] = {}
@@ -120,6 +121,18 @@ class NeuronGroup(Group):
         if text is not None and not isinstance(text, str):
             raise ArgumentError(f"{self.name}: {what} is given as text, for example {what}={example!r}; got {text!r}")
         return text
+
+    def _check_names(self) -> None:
+        for eq in self.equations.values():
+            if hasattr(type(self), eq.name) or eq.name in self.__dict__:
+                raise self.equations.source.error(
+                    f"{eq.name!r} is an attribute that every group has; choose another name", eq.span
+                )
+        # Their grammar; what the names in them mean is known only when the group runs.
+        for text, what, read in ((self.threshold, "threshold", parse), (self.reset, "reset", parse_block)):
+            if text is not None and text.strip():
+                read(text, Source(text, f"{self.name}: {what}"))  # type: ignore[operator]
+        check_refractory(self)
 
     def _check_arguments(self) -> None:
         name = self.name
@@ -200,7 +213,9 @@ class NeuronGroup(Group):
     def _code_substitutes(self) -> Mapping[str, Expr]:
         found = dict(self._subexpressions())
         if self._has_refractory:
-            found["lastspike"] = Binary("*", Name("_lastspike"), Name("dt"))
+            never = Compare("==", Name("_lastspike"), Number(NEVER))
+            at = Binary("*", Name("_lastspike"), Name("dt"))
+            found["lastspike"] = Call("where", (never, Number(NEVER_SECONDS, second.dim), at))
         return found
 
     def _read(self, name: str, elements: np.ndarray) -> Any:
@@ -247,6 +262,8 @@ class NeuronGroup(Group):
     def lower(self, parts: Parts, namespace: Mapping[str, Any]) -> None:
         """State update, threshold and reset of the group."""
         owner = self.name
+        source = Source(self.equations.source.text, f"{owner}: equations")
+        self.equations = Equations._of(self.equations.values(), source)
         every = 1 if self._dt is None else steps_of(self._dt, parts.dt, f"{owner}: dt")
         binder = self._binder(namespace, parts.dt * every)
         for name, host in self._hosts.items():

@@ -94,7 +94,7 @@ class Synapses(VariableOwner):
             if not isinstance(group, Group):
                 raise ArgumentError(f"{self.name}: the {what} must be a group of neurons, got {type(group).__name__}")
         self.source, self.target = source, target
-        self.namespace = None if namespace is None else dict(namespace)
+        self.namespace = self._mapping(namespace)
         equations = model if isinstance(model, Equations) else Equations(model)
         self.equations = Equations._of(equations.values(), Source(equations.source.text, f"{self.name}: model"))
         self._refuse(on_pre, on_post, method)
@@ -139,7 +139,9 @@ class Synapses(VariableOwner):
         for eq in self.equations.values():
             if eq.kind == "differential equation" or "summed" in eq.flags:
                 raise self.equations.source.error(
-                    "differential equations and summed variables of synapses are not part of this version",
+                    "differential equations and summed variables of synapses are not part of this version; what can"
+                    " run is parameters of each synapse ('w : volt') and on_pre code that adds to a variable of a"
+                    " neuron ('v_post += w')",
                     eq.span,
                     NotSupportedError,
                 )
@@ -179,10 +181,27 @@ class Synapses(VariableOwner):
         Raises:
             ConnectError, EquationError: if the rule makes no sense or leads outside the groups.
         """
+        try:
+            self._connect(condition, i, j, p, n, skip_if_invalid, namespace)
+        except (ConnectError, IndexRangeError) as error:
+            if str(error).startswith(self.name):
+                raise
+            raise type(error)(f"{self.name}: connect: {error}") from None
+
+    def _connect(
+        self, condition: Any, i: Any, j: Any, p: Any, n: Any, skip_if_invalid: bool, given: Mapping[str, Any] | None
+    ) -> None:
         n_pre, n_post = len(self.source), len(self.target)
         random = generator_for(self.order_name, "connect")
         where = f"{self.name}: connect"
-        given = namespace if namespace is not None else None
+        if condition is not None and not isinstance(condition, str | bool):
+            raise ConnectError(
+                f"{where}: a condition is text such as 'i != j', got {type(condition).__name__}; a matrix of True and"
+                f" False connects with i, j = matrix.nonzero() and connect(i=i, j=j)"
+            )
+        for what, number in (("p", p), ("n", n)):
+            if np.ndim(number):
+                raise ConnectError(f"{where}: {what} is one number or text, got {number!r}")
         if condition is not None and (i is not None or j is not None):
             raise ConnectError(f"{where}: give either a condition or i/j, not both")
         if isinstance(i, str) or isinstance(j, str):
@@ -208,7 +227,7 @@ class Synapses(VariableOwner):
                 new_i = new_j = np.zeros(0, np.int32)
             else:
                 text = condition if isinstance(condition, str) else None
-                source = Source(text or str(p), where)
+                source = Source(str(p) if text is None else text, where)
                 sides = SynapseSides(self, source, given)
                 parsed = None if text is None else parse(text, source)
                 probability = parse(p, Source(p, f"{where}: p")) if isinstance(p, str) else p

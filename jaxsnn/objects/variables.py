@@ -38,6 +38,13 @@ class VariableOwner(SimulationObject):
     _hosts: dict[str, HostVariable]
     namespace: Mapping[str, Any] | None = None
 
+    def _mapping(self, namespace: Any) -> Mapping[str, Any] | None:
+        if namespace is not None and not isinstance(namespace, Mapping):
+            raise ArgumentError(
+                f"{self.name}: namespace is a dictionary such as {{'tau': 10*ms}}, got {type(namespace).__name__}"
+            )
+        return None if namespace is None else dict(namespace)
+
     # ---- what subclasses say --------------------------------------------------------------------
 
     def __len__(self) -> int:
@@ -177,6 +184,8 @@ class VariableOwner(SimulationObject):
                     f"{self.name} has no variable {name!r}.{did_you_mean(name, symbols)} To define one, add a line"
                     f" '{name} : unit' to the equations"
                 )
+        if isinstance(getattr(type(self), name, None), property) and name in self._symbols():
+            raise ArgumentError(f"{self.name}.{name} cannot be assigned: it is fixed by the object")
         object.__setattr__(self, name, value)
 
 
@@ -248,7 +257,7 @@ class VariableView:
                     source,
                     elements,
                     expected=self._symbol,
-                    what=what,
+                    what="the value",
                     draw=self.name,
                 )
             )
@@ -262,7 +271,12 @@ class VariableView:
                 value = value[:]
             new = np.asarray(strip(value, self.dim, what))
         if new.dtype.kind == "f" and host.value.dtype.kind == "i" and np.any(new != np.trunc(new)):
-            raise ArgumentError(f"{what} is an integer variable, got {new.flat[0]:g}; write int(...)")
+            wrong = new[new != np.trunc(new)].flat[0]
+            raise ArgumentError(f"{what} is an integer variable, got {wrong:g}; write int(...) around the value")
+        if host.value.dtype.kind == "i" and np.any(np.abs(new.astype(float)) > 2**31 - 1):
+            raise ArgumentError(f"{what} is an integer variable of 32 bits, got {float(new.flat[0]):g}")
+        if host.value.dtype.kind == "b" and not np.all((new == 0) | (new == 1)):
+            raise ArgumentError(f"{what} is a boolean variable, got {new.flat[0]:g}; assign True, False or a condition")
         try:
             host.value[stored] = np.broadcast_to(new, stored.shape)
         except ValueError:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -16,7 +18,7 @@ from jaxsnn.simulation.records import unpack
 from jaxsnn.simulation.simulation import Simulation
 from jaxsnn.simulation.state import Params, State
 
-__all__ = ["ChunkedRun"]
+__all__ = ["ChunkedRun", "NotFinite"]
 
 MEMORY = 64 * 2**20
 """Bytes of record kept on the device for one chunk."""
@@ -25,6 +27,37 @@ SECONDS = 0.5
 """Aimed duration of a chunk: how soon progress is shown and Ctrl-C is heard."""
 
 Receive = Callable[[str, Mapping[str, np.ndarray], int], None]
+
+
+class NotFinite(Exception):
+    """A variable became NaN or infinite: the message for the user, and the last good state with its step."""
+
+    def __init__(self, error: NumericalError, state: State, step: int) -> None:
+        super().__init__(str(error))
+        self.error, self.state, self.step = error, state, step
+
+
+class _Interruption:
+    """Ctrl-C during a run is noted and answered between chunks: nothing is left half done. A second one is
+    raised at once.
+    """
+
+    def __enter__(self) -> _Interruption:
+        self.asked = False
+        self._before: Any = None
+        # Python allows signal handlers in the main thread only.
+        if threading.current_thread() is threading.main_thread() and callable(signal.getsignal(signal.SIGINT)):
+            self._before = signal.signal(signal.SIGINT, self._note)
+        return self
+
+    def _note(self, number: int, frame: Any) -> None:
+        if self.asked:
+            self._before(number, frame)
+        self.asked = True
+
+    def __exit__(self, *error: object) -> None:
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)
 
 
 class ChunkedRun:
@@ -46,44 +79,45 @@ class ChunkedRun:
         steps: int,
         receive: Receive,
         progress: Callable[[int], None] = lambda done: None,
-    ) -> tuple[State, int, bool]:
+    ) -> tuple[State, int, BaseException | None]:
         """Run ``steps`` steps; ``receive(monitor, rows, first_step)`` gets each chunk's record.
 
-        Returns the state, the number of steps done, and whether the run was interrupted (Ctrl-C): then state and
-        records end with the last whole chunk.
+        Returns the state, the number of steps done, and what ended the run early, if anything did: Ctrl-C, or an
+        exception out of ``progress``. Then state and records end with the last whole chunk.
 
         Raises:
-            NumericalError: if a variable became NaN or infinite, naming variable, element and time.
+            NotFinite: if a variable became NaN or infinite, with the error for the user.
         """
         chunk, length = self._chunk(params, state, steps)
         done, first = 0, int(state.step)
         # One chunk is computed while the record of the one before is read.
         waiting: tuple[State, State, Any, int, int] | None = None
         timed = False
-        while done < steps:
-            # A short first chunk: it shows how long a step takes.
-            aim = int(SECONDS / self._seconds_per_step) if self._seconds_per_step else 256
-            n = min(steps - done, length, max(64, aim))
-            begun = time.perf_counter()
-            new, rows = chunk(params, state, jnp.asarray(n, jnp.int32))
-            try:
+        stopped: BaseException | None = None
+        with _Interruption() as interruption:
+            while done < steps and stopped is None:
+                # A short first chunk: it shows how long a step takes.
+                aim = int(SECONDS / self._seconds_per_step) if self._seconds_per_step else 256
+                n = min(steps - done, length, max(64, aim))
+                begun = time.perf_counter()
+                new, rows = chunk(params, state, jnp.asarray(n, jnp.int32))
                 if waiting is not None:
                     self._deliver(params, waiting, receive)
-                    waiting = None
                 jax.block_until_ready(new.step)
-            except KeyboardInterrupt:
-                if waiting is not None:
-                    self._deliver(params, waiting, receive)
-                return state, done, True
-            if timed:
-                self._seconds_per_step = max((time.perf_counter() - begun) / n, 1e-9)
-            timed = True
-            waiting = (state, new, rows, n, first + done)
-            state, done = new, done + n
-            progress(done)
-        if waiting is not None:
-            self._deliver(params, waiting, receive)
-        return state, done, False
+                if timed:
+                    self._seconds_per_step = max((time.perf_counter() - begun) / n, 1e-9)
+                timed = True
+                waiting = (state, new, rows, n, first + done)
+                state, done = new, done + n
+                try:
+                    progress(done)
+                except BaseException as error:
+                    stopped = error
+                if interruption.asked:
+                    stopped = KeyboardInterrupt()
+            if waiting is not None:
+                self._deliver(params, waiting, receive)
+        return state, done, stopped
 
     def _chunk(self, params: Params, state: State, steps: int) -> tuple[Any, int]:
         for length in sorted(self._chunks):
@@ -101,11 +135,8 @@ class ChunkedRun:
 
     def _deliver(self, params: Params, waiting: tuple[State, State, Any, int, int], receive: Receive) -> None:
         before, after, rows, n, first = waiting
-        finite = self._finite(after.values)
-        for owner, names in finite.items():
-            for name, good in names.items():
-                if not bool(good):
-                    raise self._culprit(params, before, n, first, owner, name)
+        if not all(map(bool, jax.tree.leaves(self._finite(after.values)))):
+            raise NotFinite(self._culprit(params, before, n, first), before, first)
         for label, fields in rows.items():
             operation = self._every[label]
             steps = np.arange(first, first + n)
@@ -119,40 +150,31 @@ class ChunkedRun:
                 }
             receive(label, {**arrays, "step": steps}, first)
 
-    def _culprit(self, params: Params, before: State, n: int, first: int, owner: str, name: str) -> NumericalError:
-        """Find the first step after which a variable is not finite: the same chunk, run shorter."""
+    def _culprit(self, params: Params, before: State, n: int, first: int) -> NumericalError:
+        """Which variable of which element stopped being finite, and in which step.
+
+        The chunk is run again from its beginning, to the middle of the steps in question until one is left.
+        """
         chunk, _ = self._chunk(params, before, n)
+
+        def after(steps: int) -> list[tuple[str, np.ndarray]]:
+            values = chunk(params, before, jnp.asarray(steps, jnp.int32))[0].values
+            arrays = ((f"{o}.{v}", np.asarray(x)) for o, names in values.items() for v, x in names.items())
+            return [(path, x) for path, x in arrays if x.dtype.kind == "f" and not np.all(np.isfinite(x))]
+
         good, bad = 0, n
-        found: tuple[str, str] = (owner, name)
-        at: Any = None
-        while bad - good > 1 or at is None:
-            middle = (good + bad) // 2 if bad - good > 1 else bad
-            values = chunk(params, before, jnp.asarray(middle, jnp.int32))[0].values
-            wrong = [
-                (o, v, np.flatnonzero(~np.isfinite(np.asarray(values[o][v]))))
-                for o, vs in values.items()
-                for v in vs
-                if np.asarray(values[o][v]).dtype.kind == "f"
-            ]
-            wrong = [w for w in wrong if w[2].size]
-            if wrong:
-                bad = middle
-                found, at = (wrong[0][0], wrong[0][1]), (wrong, values)
-            else:
-                good = middle
-                at = None if bad - good <= 1 and at is None else at
-        wrong, values = at
-        owner, name, elements = wrong[0]
-        time_ms = (first + bad - 1) * self.simulation.dt * 1e3
-        value = float(np.asarray(values[owner][name])[elements[0]])
-        others = [f"{o}.{v}" for o, v, _ in wrong[1:]]
-        also = f" (in the same step: {', '.join(others)})" if others else ""
+        while bad - good > 1:
+            middle = (good + bad) // 2
+            good, bad = (good, middle) if after(middle) else (middle, bad)
+        (path, value), *others = after(bad)
+        elements = np.flatnonzero(~np.isfinite(np.atleast_1d(value)))
+        more = f", with {elements.size - 1} other elements" if elements.size > 1 else ""
+        also = f" (in the same step: {', '.join(other for other, _ in others)})" if others else ""
         return NumericalError(
-            f"{owner}.{name} of element {int(elements[0])} became {value} in the step at t = {time_ms:g} ms"
-            + (f", with {elements.size - 1} other elements" if elements.size > 1 else "")
-            + also
-            + ". Common causes: a time step too long for the method (try a smaller dt or method='exponential_euler'),"
-            " a division by zero (exprel(x) is (exp(x)-1)/x without one), or an input that grows without bound."
+            f"{path} of element {elements[0]} became {np.atleast_1d(value)[elements[0]]} in the step at"
+            f" t = {(first + bad - 1) * self.simulation.dt * 1e3:g} ms{more}{also}. Common causes: a time step too long"
+            " for the method (try a smaller dt or method='exponential_euler'), a division by zero (exprel(x) is"
+            " (exp(x)-1)/x without one), or an input that grows without bound."
         )
 
 

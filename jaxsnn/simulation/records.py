@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxsnn.codegen.lower import lower
+from jaxsnn.errors import ArgumentError
 from jaxsnn.program import Operation, RecordRate, RecordSpikes, RecordState
 from jaxsnn.simulation.frame import Frame, Setting
 from jaxsnn.simulation.operations import prepare_block, run_block
@@ -34,7 +35,10 @@ class SpikeRecord:
 
     def dense(self) -> Array:
         """(..., T, n) bool, on the device."""
-        return jnp.unpackbits(self.packed, axis=-1, count=self.size).astype(bool)
+        # jnp.unpackbits cannot take a record of no steps.
+        bits = (self.packed[..., None] >> jnp.arange(7, -1, -1, dtype=jnp.uint8)) & 1
+        rows = bits.reshape(*self.packed.shape[:-1], 8 * self.packed.shape[-1])
+        return rows[..., : self.size].astype(bool)
 
     def counts(self) -> Array:
         """(..., n) int32: spikes of each element."""
@@ -42,6 +46,11 @@ class SpikeRecord:
 
     def events(self) -> tuple[np.ndarray, np.ndarray]:
         """(steps, indices) of all spikes of one run, on the host, sorted by step, then index."""
+        if np.ndim(self.packed) != 2:
+            raise ArgumentError(
+                f"events() is for the record of one run, but this one has the shape {np.shape(self.packed)}; take"
+                f" one with jax.tree.map(lambda x: x[k], record), or use counts() or dense()"
+            )
         rows, columns = unpack(np.asarray(self.packed), self.size)
         return rows + int(self.first_step), columns
 

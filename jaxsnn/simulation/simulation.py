@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -71,7 +72,7 @@ class Simulation:
         self.unroll = unroll
         self._make = make
         self._step = Step(self.setting)
-        self._scan = jax.jit(self._run_steps, static_argnames=("steps",))
+        self._scan = jax.jit(self._run_steps, static_argnames=("steps", "phase"))
 
     @property
     def dt(self) -> float:
@@ -126,14 +127,36 @@ class Simulation:
         ``inputs``: arrays with the steps as first axis. The record has, for each monitor, a `SpikeRecord`, or a
         dictionary of arrays with the steps (or samples) as first axis.
         """
-        return self._scan(params, state, dict(inputs) if inputs else None, steps=self.steps(duration))
+        steps = self.steps(duration)
+        for path, values in (inputs or {}).items():
+            if not np.shape(values) or np.shape(values)[0] != steps:
+                raise ArgumentError(
+                    f"the input {path!r} needs its values in the {steps} steps of the run as first axis, but has the"
+                    f" shape {np.shape(values)}"
+                )
+        phase = self._phase(state.step, steps)
+        return self._scan(params, state, dict(inputs) if inputs else None, steps=steps, phase=phase)
+
+    def _phase(self, first: Array, steps: int) -> int | None:
+        """Where a run begins in the intervals of slower monitors, if the number of their samples depends on it."""
+        uneven = [p.operation for p in self._step.parts if hasattr(p, "finish") and steps % p.operation.every]
+        if not uneven:
+            return None
+        if isinstance(first, jax.core.Tracer):
+            slow = uneven[0]
+            raise NetworkError(
+                f"{slow.label} records every {slow.every} steps, so how many samples {steps} steps give depends on"
+                f" when they begin, which is not known while JAX transforms the run; run a multiple of {slow.every}"
+                f" steps"
+            )
+        return int(first) % math.lcm(*(op.every for op in uneven))
 
     def steps(self, duration: Any) -> int:
         """A duration in steps; anything but a whole number of them is an error."""
         return duration_steps(duration, self.dt)
 
     def _run_steps(
-        self, params: Params, state: State, inputs: Mapping[str, Array] | None, *, steps: int
+        self, params: Params, state: State, inputs: Mapping[str, Array] | None, *, steps: int, phase: int | None
     ) -> tuple[State, dict[str, Any]]:
         first = state.step
         tables = state.tables
@@ -145,7 +168,7 @@ class Simulation:
             return replace(new, tables=None), record  # type: ignore[arg-type]
 
         moving, rows = jax.lax.scan(body, moving, inputs, length=steps, unroll=self.unroll or self.default_unroll())
-        return replace(moving, tables=tables), self.finish(rows, first, steps)
+        return replace(moving, tables=tables), self.finish(rows, first, steps, phase)
 
     def default_unroll(self) -> int:
         """Steps written out in one trip of the loop: a trip costs 6 to 8 us on a GPU by itself, nothing on a CPU."""
@@ -154,7 +177,9 @@ class Simulation:
         largest = max((v.size for v in self.program.variables.values()), default=1)
         return 8 if largest <= 20_000 else 4
 
-    def finish(self, rows: Mapping[str, Mapping[str, Array]], first: Array, steps: int) -> dict[str, Any]:
+    def finish(
+        self, rows: Mapping[str, Mapping[str, Array]], first: Array, steps: int, phase: int | None
+    ) -> dict[str, Any]:
         """Rows of a run as the records of its monitors; slower monitors keep the steps of their own clock."""
         record: dict[str, Any] = {}
         for part in self._step.parts:
@@ -163,8 +188,14 @@ class Simulation:
                 continue
             own = dict(rows[operation.label])
             if operation.every > 1:
-                offset = (-first) % operation.every
-                keep = offset + jnp.arange(max(1, steps // operation.every), dtype=jnp.int32) * operation.every
+                if steps % operation.every == 0:
+                    offset = (-first) % operation.every
+                    samples = steps // operation.every
+                else:
+                    assert phase is not None
+                    offset = -phase % operation.every
+                    samples = len(range(offset, steps, operation.every))
+                keep = offset + jnp.arange(samples, dtype=jnp.int32) * operation.every
                 own = {name: jnp.take(values, keep, axis=0, mode="clip") for name, values in own.items()}
             record[operation.label] = part.finish(own, first)
         return record
@@ -234,7 +265,7 @@ def duration_steps(duration: Any, dt: float) -> int:
         if duration < 0:
             raise NetworkError(f"a run cannot have {duration} steps")
         return int(duration)
-    given = quantity(duration)
+    given = None if duration is None or isinstance(duration, str) else quantity(duration)
     if not isinstance(given, Quantity):
         raise NetworkError(f"a run needs a time such as 100*ms, or a whole number of steps; got {duration!r}")
     value = float(strip(given, second.dim, "the duration"))

@@ -8,7 +8,9 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
+from jaxsnn.errors import ArgumentError
 from jaxsnn.simulation.frame import Frame, Setting
 from jaxsnn.simulation.operations import OPERATIONS, build
 from jaxsnn.simulation.records import RECORDS
@@ -49,7 +51,18 @@ class Step:
             params = {owner: dict(names) for owner, names in params.items()}
             for path, value in inputs.items():
                 owner, _, name = path.partition(".")
-                params[owner][name] = value
+                if (owner, name) not in self.setting.inputs:
+                    raise ArgumentError(
+                        f"{path!r} is not among the inputs of this simulation; write compile(inputs=[{path!r}]), so"
+                        f" that nothing computed from it is kept from step to step"
+                    )
+                old = params[owner][name]
+                if np.shape(value) != old.shape and np.shape(value) not in ((), (1,)):
+                    raise ArgumentError(
+                        f"the input {path!r} has the shape {np.shape(value)} in a step; it needs {old.shape}, or one"
+                        f" number"
+                    )
+                params[owner][name] = jnp.broadcast_to(jnp.asarray(value, old.dtype), old.shape)
         frame = self.frame(params, state)
         record: Record = {}
         for part, ready in zip(self.parts, prepared, strict=True):

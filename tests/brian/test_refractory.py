@@ -40,7 +40,7 @@ def alone(lib, equations=FROZEN, **arguments):
 @pytest.mark.parametrize("equations", [FROZEN, RUNNING], ids=["frozen", "running"])
 @pytest.mark.parametrize("refractory", [0.0, 0.05, 0.1, 0.45, 0.5, 0.55, 5.0])
 def test_a_time(brian, x64, refractory, equations):
-    Both(brian, lambda lib: alone(lib, equations, refractory=refractory * lib.ms)).run(20).same()
+    Both(brian, lambda lib: alone(lib, equations, refractory=refractory * lib.ms)).run(12).same()
 
 
 @pytest.mark.parametrize(
@@ -58,12 +58,12 @@ def test_a_time(brian, x64, refractory, equations):
     ],
 )
 def test_a_time_in_text_is_read_in_every_step(brian, x64, refractory):
-    Both(brian, lambda lib: alone(lib, refractory=refractory)).run(20).same()
+    Both(brian, lambda lib: alone(lib, refractory=refractory)).run(12).same()
 
 
 @pytest.mark.parametrize("refractory", ["0.45*ms", "period", "v/mV*0.1*ms"])
 def test_a_time_in_text_without_frozen_variable(brian, x64, refractory):
-    Both(brian, lambda lib: alone(lib, RUNNING, refractory=refractory)).run(20).same()
+    Both(brian, lambda lib: alone(lib, RUNNING, refractory=refractory)).run(12).same()
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_a_time_in_text_without_frozen_variable(brian, x64, refractory):
 )
 @pytest.mark.parametrize("equations", [FROZEN, RUNNING], ids=["frozen", "running"])
 def test_a_condition_ends_it(brian, x64, refractory, equations):
-    Both(brian, lambda lib: alone(lib, equations, reset="v -= 3*mV", refractory=refractory)).run(20).same()
+    Both(brian, lambda lib: alone(lib, equations, reset="v -= 3*mV", refractory=refractory)).run(12).same()
 
 
 def test_a_condition_without_reset(brian, x64):
@@ -142,7 +142,7 @@ def test_variables_that_read_a_frozen_one(brian, x64, method):
             "trace": lib.StateMonitor(cells, ["v", "a", "b", "c"], record=True),
         }
 
-    Both(brian, build).run(20).same()
+    Both(brian, build).run(12).same()
 
 
 NONLINEAR = """
@@ -164,7 +164,7 @@ def test_nonlinear_equations_that_read_a_frozen_variable(brian, x64, method):
             "trace": lib.StateMonitor(cells, ["v", "w"], record=True),
         }
 
-    Both(brian, build).run(20).same()
+    Both(brian, build).run(12).same()
 
 
 @pytest.mark.parametrize("delay", [0.0, 0.1, 0.35])
@@ -224,14 +224,14 @@ def test_spikes_back_to_a_frozen_source(brian, x64):
             "trace": lib.StateMonitor(cells, ["v", "w"], record=True),
         }
 
-    Both(brian, build).run(20).same()
+    Both(brian, build).run(12).same()
 
 
 def test_reset_writes_frozen_variables(brian, x64):
     def build(lib):
         return alone(lib, reset="v = -1*mV; I = I*0.99", refractory=0.5 * lib.ms)
 
-    Both(brian, build).run(20).same()
+    Both(brian, build).run(12).same()
 
 
 def test_assignment_by_text_respects_it_by_value_does_not(brian, x64):
@@ -276,7 +276,7 @@ def test_lastspike_and_not_refractory_in_user_code(brian, x64):
             "trace": lib.StateMonitor(cells, ["v", "u", "w"], record=True),
         }
 
-    Both(brian, build).run(20).same()
+    Both(brian, build).run(12).same()
 
 
 def test_before_the_first_spike(brian, x64):

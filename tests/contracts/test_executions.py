@@ -6,7 +6,10 @@ import pytest
 from contracts.compare import agree, spikes_of
 from contracts.networks import NETWORKS
 
+from jaxsnn.program import Deliver
+
 STEPS = 200
+START = {"cuba": 10, "delays": 10, "weights": 20, "own_clock": 10, "hh": 10}
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -14,30 +17,32 @@ STEPS = 200
 def test_executions_give_the_same_run(name, dtype, x64):
     net = NETWORKS[name](dtype)
     runs = {}
-    for execution in (None, "dense", "masked", "event_list"):
-        if "Deliver" not in {type(op).__name__ for op in net.compile().program.operations} and execution:
-            continue
+    for execution in ("masked", "event_list", "dense"):
         sim = net.compile(execution=execution)
+        deliver = [p for p in sim._step.parts if isinstance(p.operation, Deliver)]
+        if not deliver or (execution == "dense" and not all(p.constant for p in deliver)):
+            continue
         params, state = sim.init(jax.random.key(3))
         runs[execution] = sim.run(params, state, STEPS)
-    after, record = runs[None]
+    if not runs:
+        pytest.skip("a network without synapses")
+    after, record = runs["masked"]
     assert len(spikes_of(record)) >= 10, "a network without spikes shows nothing"
     for other, its_record in runs.values():
         assert spikes_of(record) == spikes_of(its_record)
         agree((after, record), (other, its_record))
 
 
-@pytest.mark.parametrize("execution", ["dense", "masked", "event_list"])
-@pytest.mark.parametrize("name", ["cuba", "delays", "weights", "counters"])
+@pytest.mark.parametrize(
+    "name, execution",
+    [("cuba", "dense"), ("delays", "masked"), ("weights", "event_list"), ("own_clock", None), ("hh", None)],
+)
 def test_compiled_equals_step_by_step(name, execution, x64):
     net = NETWORKS[name]("float64")
     sim = net.compile(execution=execution)
     params, state = sim.init(jax.random.key(3))
     # Begin where there are spikes, and some under way.
-    busy, record = sim.run(params, state, STEPS)
-    moments = sorted({step for step, _ in spikes_of(record)})
-    start = moments[len(moments) // 2] - 1
-    state, _ = sim.run(params, state, start)
+    state, _ = sim.run(params, state, START[name])
     compiled = sim.run(params, state, 4)
     assert spikes_of(compiled[1])
     with jax.disable_jit():

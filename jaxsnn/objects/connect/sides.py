@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from jaxsnn.codegen.host import evaluate
-from jaxsnn.equations.dimensions import Symbol, infer
+from jaxsnn.equations.dimensions import Symbol, describe, infer
 from jaxsnn.equations.expressions import Call, Expr, Name, names, walk
 from jaxsnn.equations.functions import FUNCTIONS
-from jaxsnn.errors import Source
+from jaxsnn.errors import ConnectError, DimensionError, Source
 from jaxsnn.objects.base import generator_for
+from jaxsnn.units import DIMENSIONLESS
 
 __all__ = ["SynapseSides"]
 
@@ -29,17 +30,31 @@ class SynapseSides:
             for name, symbol in synapses._symbols().items()
             if name not in synapses._hosts and name not in synapses.equations
         }
-        self.symbols = symbols | {"k": Symbol("integer")}
+        self.symbols = symbols
         self.binder = synapses._binder(namespace)
         self.binder.known = set(self.symbols)
 
     def evaluate(self, expr: Expr, i: Any, j: Any, /, **extra: Any) -> Any:
         from_names: dict[str, Any] = {}
+        for node in walk(expr):
+            if isinstance(node, Name) and (node.id in self.synapses.equations or node.id == "delay"):
+                raise self.source.error(
+                    f"{node.id!r} is a variable of the synapses, which do not exist yet when connect decides; use i, j"
+                    f" and variables of the neurons (x_pre, x_post)",
+                    node.span,
+                    ConnectError,
+                )
         self.binder.known = {*self.symbols, *extra}
         bound = self.binder.bind(expr, self.source)
         constants = {n: Symbol(c.type, c.dim) for n, c in self.binder.constants.items()}
         scope = {**self.symbols, **{n: Symbol("integer") for n in extra}, **constants}
-        infer(bound, scope, self.source, self.binder.functions)
+        found = infer(bound, scope, self.source, self.binder.functions)
+        if found.dim != DIMENSIONLESS:
+            raise self.source.error(
+                f"a number without unit is needed here, but this expression is {describe(found.dim)}",
+                getattr(expr, "span", None),
+                DimensionError,
+            )
         shape = np.broadcast_shapes(np.shape(i), np.shape(j), *(np.shape(v) for v in extra.values()))
         for name in names(bound):
             if name in extra:

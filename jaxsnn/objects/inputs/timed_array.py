@@ -46,14 +46,14 @@ class TimedArray:
     Example:
         >>> from jaxsnn import Network, NeuronGroup, StateMonitor
         >>> from jaxsnn.units import ms, mV
-        >>> I = TimedArray([1, 2, 0] * mV, dt=2 * ms)
-        >>> I(3 * ms)
+        >>> TimedArray([1, 2, 0] * mV, dt=2 * ms)(3 * ms)
         2 mV
-        >>> cell = NeuronGroup(1, "v = I(t) : volt", namespace={"I": I})
+        >>> I = TimedArray([1, 2, 0], dt=2 * ms)
+        >>> cell = NeuronGroup(1, "v = I(t) : 1", namespace={"I": I})
         >>> trace = StateMonitor(cell, "v", record=0)
         >>> Network(cell, trace, dt=1 * ms).run(7 * ms)
         >>> print(trace.v[0])
-        [1 1 2 2 0 0 0] mV
+        [1. 1. 2. 2. 0. 0. 0.]
 
     Raises:
         ArgumentError: for an array that is empty, not of numbers, or has another number of axes, and for a ``dt`` that
@@ -142,7 +142,7 @@ class TimedArray:
         return Call("timed_array_2d", (Name(name), index, args[1]))
 
     def _ratio(self, dt: float) -> Fraction:
-        """dt of the array in steps, as a fraction p/q small enough for 32-bit integers."""
+        """Dt of the array in steps, as a fraction p/q small enough for 32-bit integers."""
         ratio = Fraction(self.dt / dt)
         if ratio < Fraction(1, 10**6):
             raise ArgumentError(

@@ -1,0 +1,65 @@
+"""The process that times Brian2's C++ standalone device, one thread: ``python -m jaxsnn.bench.brian '{...}'``.
+
+The time of the loop is the one that the generated program measures itself, without reading its arrays or writing
+its results. The start is counted from just before Brian2 is imported, when Python, NumPy and SymPy are loaded
+already; this is to Brian2's advantage.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from jaxsnn.bench.networks import NETWORKS
+
+__all__ = ["serve"]
+
+
+def serve(given: Mapping[str, Any]) -> None:
+    """Generate, compile and run; then run again for each line of input."""
+    begun = time.time()
+    import brian2
+
+    brian2.BrianLogger.suppress_hierarchy("brian2")
+    brian2.prefs.core.default_float_dtype = np.dtype(given["dtype"]).type
+    brian2.prefs.devices.cpp_standalone.openmp_threads = 0
+    with tempfile.TemporaryDirectory() as folder:
+        brian2.set_device("cpp_standalone", build_on_run=False)
+        device = brian2.get_device()
+        brian2.seed(1)
+        brian2.defaultclock.dt = 0.1 * brian2.ms
+        making = time.time()
+        objects = NETWORKS[given["network"]].objects(given["size"], brian2)
+        monitor = brian2.SpikeMonitor(objects["cells"]) if given["recording"] else None
+        network = brian2.Network(*objects.values(), *([] if monitor is None else [monitor]))
+        made = time.time()
+        network.run(given["steps"] * brian2.defaultclock.dt)
+        device.build(directory=folder, compile=True, run=True, debug=False, with_output=False)
+        counted = _spikes(monitor)
+        now = time.time()
+        start = {
+            "first": now - begun,
+            "loop": device._last_run_time,
+            "build": made - making,
+            "device": "cpu, 1 thread",
+            "synapses": sum(len(x) for name, x in objects.items() if name != "cells"),
+            "spikes": counted,
+        }
+        print(json.dumps(start), flush=True)
+        for _ in sys.stdin:
+            device.run(folder, with_output=False, run_args=[])
+            print(json.dumps({"seconds": device._last_run_time, "spikes": counted}), flush=True)
+
+
+def _spikes(monitor: Any) -> int | None:
+    return None if monitor is None else int(monitor.num_spikes)
+
+
+if __name__ == "__main__":
+    serve(json.loads(sys.argv[1]))

@@ -1,0 +1,85 @@
+"""The Python blocks of the README and of docs/ run, print what the page says they print, and tables are complete."""
+
+import contextlib
+import gc
+import io
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+import matplotlib
+import pytest
+
+import jaxsnn as snn
+from jaxsnn.equations.functions import FUNCTIONS
+from jaxsnn.integrators import INTEGRATORS
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+FENCE = re.compile(r"^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+class Block(NamedTuple):
+    """A fenced Python block, where it begins, and the `text` block right below it: what it prints."""
+
+    code: str
+    line: int
+    printed: str | None
+
+
+def blocks(page: Path) -> list[Block]:
+    text = page.read_text()
+    fences = list(FENCE.finditer(text))
+    found = []
+    for fence, after in zip(fences, [*fences[1:], None], strict=True):
+        if fence["language"] != "python":
+            continue
+        directly = after is not None and not text[fence.end() : after.start()].strip()
+        printed = after["text"] if after is not None and directly and after["language"] == "text" else None
+        found.append(Block(fence["text"], text.count("\n", 0, fence.start()) + 2, printed))
+    return found
+
+
+def first_column(page: str, heading: str) -> list[str]:
+    """What stands in backquotes in the first column of the table below a heading."""
+    section = (ROOT / "docs" / page).read_text().split(f"## {heading}\n")[1].split("\n## ")[0]
+    rows = [line for line in section.splitlines() if line.startswith("| `")]
+    return [name for row in rows for name in re.findall(r"`([^`]*)`", row.split("|")[1])]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_python_blocks_run_and_print_what_the_page_says(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    matplotlib.use("Agg")
+    gc.collect()  # names of objects of another page are free again
+    snn.seed(1)
+    namespace: dict[str, object] = {"__name__": page.stem}
+    for code, line, printed in blocks(page):
+        out = io.StringIO()
+        # Empty lines in front, so that a traceback names the line of the page.
+        with contextlib.redirect_stdout(out):
+            exec(compile("\n" * (line - 1) + code, str(page), "exec"), namespace)
+        if printed is not None:
+            assert out.getvalue().strip() == printed.strip(), f"{page.name}, line {line}"
+
+
+def test_every_page_is_in_the_menu_and_every_link_leads_somewhere():
+    menu = set(re.findall(r"(\w+\.md)", (ROOT / "mkdocs.yml").read_text()))
+    assert menu == {page.name for page in PAGES[1:]}
+    for page in PAGES:
+        for target in re.findall(r"\]\((?!https?:|#|mailto:)([^)#]+)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_table_of_functions_is_the_one_of_the_code():
+    page = (ROOT / "docs" / "equations.md").read_text()
+    documented = first_column("equations.md", "Functions")
+    assert sorted(name.partition("(")[0] for name in documented) == sorted(set(FUNCTIONS) - {"exp_divided"})
+    for name, row in FUNCTIONS.items():
+        if name != "exp_divided":
+            assert row.meaning.partition(": ")[2] in page or row.meaning in page, f"{name}: {row.meaning}"
+
+
+def test_table_of_schemes_is_the_one_of_the_code():
+    assert sorted(first_column("integration.md", "Schemes")) == sorted(set(INTEGRATORS) - {"linear"})

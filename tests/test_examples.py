@@ -1,0 +1,111 @@
+"""Every example runs at a small size, draws its figure, and prints numbers that agree with the theory it names."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """Run an example once, in a process of its own, on a copy of the folder (figures go to `out` beside it)."""
+    root = tmp_path_factory.mktemp("clone")
+    (root / "examples").mkdir()
+    done: dict[str, str] = {}
+
+    def run(name: str) -> str:
+        if name not in done:
+            script = root / "examples" / f"{name}.py"
+            script.write_text((ROOT / "examples" / f"{name}.py").read_text())
+            environment = os.environ | {
+                "JAXSNN_EXAMPLE_SMALL": "1",
+                "JAX_PLATFORMS": "cpu",
+                "MPLBACKEND": "Agg",
+                "PYTHONPATH": str(ROOT),
+            }
+            result = subprocess.run(
+                [sys.executable, "-W", "error", str(script)], env=environment, capture_output=True, text=True, timeout=300
+            )
+            assert result.returncode == 0, result.stderr
+            figure = root / "out" / f"{name}.png"
+            assert figure.stat().st_size > 10_000
+            done[name] = result.stdout
+        return done[name]
+
+    return run
+
+
+def numbers(text: str, pattern: str) -> list[float]:
+    """The numbers in the one line that fits the pattern."""
+    found = re.search(pattern, text)
+    assert found is not None, text
+    return [float(value) for value in found.groups()]
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_docstring_says_what_how_checked_and_how_long(path):
+    text = path.read_text().split('"""')[1]
+    for part in ("What it shows:", "How it was checked:", "How long it takes:", f"python examples/{path.name}"):
+        assert part in text
+
+
+def test_all_examples_are_run_here():
+    tested = {"cuba", "cobahh", "brunel_hakim", "fi_curve", "noisy_oscillation", "sweep_vmap"}
+    assert {path.stem for path in EXAMPLES} == tested
+
+
+def test_cuba(run):
+    # The rate does not depend on the size, as every cell has 80 inputs; Brian2 gives 5.3 to 5.7 Hz for 4,000 cells.
+    (rate,) = numbers(run("cuba"), r"mean rate ([\d.]+) Hz")
+    assert 3 < rate < 9
+
+
+def test_cobahh(run):
+    (rate,) = numbers(run("cobahh"), r"mean rate ([\d.]+) Hz")
+    assert rate > 0
+
+
+def test_brunel_hakim(run):
+    text = run("brunel_hakim")
+    rate, theory = numbers(text, r"mean rate ([\d.]+) Hz; mean-field theory without oscillation ([\d.]+) Hz")
+    (peak,) = numbers(text, r"oscillates at (\d+) Hz")
+    assert rate == pytest.approx(theory, rel=0.15)
+    assert 100 < peak < 250
+
+
+def test_fi_curve(run):
+    text = run("fi_curve")
+    (without_noise,) = numbers(text, r"largest deviation without noise: ([\d.]+) %")
+    (with_noise,) = numbers(text, r"deviations with noise in standard errors: ([\d.]+)")
+    assert without_noise < 0.01  # the interval is known to the step
+    assert with_noise < 2.2  # of 9 numbers that are 1 in the mean
+
+
+def test_noisy_oscillation(run):
+    text = run("noisy_oscillation")
+    for name in ("x", "y"):
+        value, error, _, closed = numbers(
+            text, rf"variance of {name}: ([\d.e+]+) \+- ([\d.e+]+) .*, closed form ([\d.e+]+), in Euler's steps ([\d.e+]+)"
+        )
+        assert abs(value - closed) < 4 * error
+    mean, variance, closed = numbers(text, r"log z at the end: mean ([+-][\d.]+) \(0\), variance ([\d.]+) \(([\d.]+)\)")
+    cells = 800
+    assert abs(mean) < 4 * (closed / cells) ** 0.5
+    assert abs(variance / closed - 1) < 4 * (2 / cells) ** 0.5
+    assert "multiplicative" in text
+
+
+def test_sweep_vmap(run):
+    text = run("sweep_vmap")
+    for path in ("passive.taum", "passive.taue", "synapse.w"):
+        by_gradient, by_differences = numbers(text, rf"{path} +jax.grad ([+-][\d.]+), central differences ([+-][\d.]+)")
+        assert by_gradient == pytest.approx(by_differences, rel=0.01)
+    # The mean square of a linear membrane is quadratic in the weight.
+    (quadratic,) = numbers(text, r"synapse.w +jax.grad ([+-][\d.]+)")
+    assert quadratic == pytest.approx(2, abs=1e-3)
