@@ -97,7 +97,7 @@ def rate_with_noise(mu: float, dt: float = 0.0) -> float:
     """Hz, for a mean in mV; in steps of dt second, if given."""
     s = sigma / mV
     shift = 0.5826 * s * math.sqrt(dt / (tau / second))
-    u = np.linspace((Vr / mV - mu) / s, (theta / mV + shift - mu) / s, 4001)
+    u = np.linspace((Vr / mV - mu) / s, (theta / mV + shift - mu) / s, 1001)
     f = np.exp(u**2) * np.array([math.erfc(-x) for x in u])
     integral = float(((f[1:] + f[:-1]) / 2).sum() * (u[1] - u[0]))
     return 1 / (t_ref / second - dt + tau / second * math.sqrt(math.pi) * integral)

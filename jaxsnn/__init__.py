@@ -16,7 +16,7 @@
 [0, 4, 7]
 """
 
-from jaxsnn import errors, units
+from jaxsnn import errors, models, plot, units
 from jaxsnn.equations.system import Equations
 from jaxsnn.network import Network
 from jaxsnn.objects.base import seed
@@ -45,6 +45,8 @@ __all__ = [
     "Synapses",
     "TimedArray",
     "errors",
+    "models",
+    "plot",
     "seed",
     "units",
 ]

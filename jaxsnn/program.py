@@ -28,6 +28,7 @@ __all__ = [
     "RecordState",
     "Ref",
     "Reset",
+    "Summed",
     "Threshold",
     "Update",
     "Variable",
@@ -237,9 +238,13 @@ class Emit(Operation):
 class Deliver(Operation):
     """A synaptic pathway: for each event of the source window, after each synapse's delay, run the code.
 
-    ``synapses`` names the connectivity arrays beside the program; names in the code with ``via="self"`` are
-    variables of the synapses, ``"pre"`` and ``"post"`` those of the neurons at both ends. ``trigger`` says which
-    end fires (``"pre"`` for on_pre, ``"post"`` for on_post).
+    The connections of ``pathway`` stand beside the program. Names in the code with ``via="self"`` are variables
+    of the synapses, ``"pre"`` and ``"post"`` those of the neurons at both ends. ``trigger`` says which end fires
+    (``"pre"`` for on_pre, ``"post"`` for on_post): ``source`` is its window, ``target`` that of the other end.
+
+    The statements are carried out one after the other, each for all synapses at which a spike arrives. Sums and
+    products over several synapses of a neuron all count, and the next statement reads their result; of
+    assignments to one neuron the last counts.
     """
 
     synapses: str
@@ -253,6 +258,26 @@ class Deliver(Operation):
 
     def head(self) -> str:
         return f"deliver {self.source} -> {self.target} on {self.event}"
+
+    def body(self) -> Iterator[str]:
+        return self.code.lines()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summed(Operation):
+    """For each element of the target window the sum of an expression over its synapses; it replaces the variable.
+
+    ``domain`` are the synapses. The code is one assignment to a name with ``via="pre"`` or ``"post"``: the end at
+    which the variable is. Elements without synapses get 0.
+    """
+
+    domain: Window
+    target: Window
+    code: Code
+    kind: ClassVar[str] = "summed"
+
+    def head(self) -> str:
+        return f"summed {self.domain} -> {self.target}"
 
     def body(self) -> Iterator[str]:
         return self.code.lines()

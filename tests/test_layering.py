@@ -45,8 +45,9 @@ PLAN: dict[str, set[str]] = {
     "network": BELOW_ROOF,
     "bridges": BELOW_ROOF | {"network"},
     "fit": BASE | RUN,
-    "plot": {"errors"},  # draws whatever has the attributes of a monitor
-    "__main__": BELOW_ROOF | {"network", "bridges", "fit", "plot", ROOT},
+    "bench": {"network", "objects", "units", "errors", "events"},  # builds networks as a user does
+    "plot": {"errors", "units"},  # draws whatever has the attributes of a monitor
+    "__main__": BELOW_ROOF | {"network", "bridges", "fit", "plot", "bench", ROOT},
     ROOT: BELOW_ROOF | {"network", "bridges", "fit", "plot"},  # jaxsnn/__init__.py
 }
 

@@ -11,8 +11,7 @@ class Choice(NamedTuple):
     """A kind of delay buffer.
 
     Fields:
-        name: ``"none"``, ``"source_ring"``, ``"target_ring"`` or ``"spike_history"`` (which this
-            version does not have: the caller refuses it).
+        name: ``"none"``, ``"source_ring"``, ``"target_ring"`` or ``"spike_history"``.
         length: the number of slots, 0 for ``"none"``.
         reason: why.
     """

@@ -190,7 +190,7 @@ class _Translator:
     def refuse(self, node: ast.AST, at: ast.expr) -> JaxsnnError:
         what = _REFUSED.get(type(node), f"{type(node).__name__} is not part of the expression language")
         span = self.span(at)
-        if isinstance(at, ast.BinOp):  # the operator itself, between its operands
+        if isinstance(node, ast.BitXor) and isinstance(at, ast.BinOp):  # it binds weaker than what is meant
             left, right = self.span(at.left)[1], self.span(at.right)[0]
             operator = self.source.text[left:right].strip(" ()")
             start = self.source.text.index(operator, left)

@@ -181,6 +181,8 @@ def _equation(source: Source, offset: int, text: str) -> Equation:
             "the unit or the flags after it cannot be read; write ': unit (flag, ...)'", (unit_start, whole[1])
         )
     unit_text, flag_text = tail["unit"].strip(), tail["flags"]
+    if unit_text.endswith(("*", "/")):  # what stands in parentheses is an exponent or a denominator
+        unit_text, flag_text = right.strip(), None
     unit_begin = unit_start + len(right) - len(right.lstrip())
     flags = _flags(source, kind, name, flag_text, unit_start + tail.start("flags"))
     type_, dim = _unit(source, unit_text, (unit_begin, unit_begin + max(1, len(unit_text))))

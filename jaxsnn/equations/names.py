@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 import types
 import warnings
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol, runtime_checkable
@@ -209,7 +209,7 @@ class _Names:
     """Iterates over the names a message may suggest."""
 
     def __init__(self, known: Container[str], namespace: Mapping[str, Any]) -> None:
-        self.candidates = [n for n in known] if hasattr(known, "__iter__") else []
+        self.candidates = list(known) if isinstance(known, Iterable) else []
         self.candidates += [n for n in namespace if not n.startswith("_")]
 
     def __iter__(self) -> Any:

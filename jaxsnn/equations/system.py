@@ -59,6 +59,9 @@ class Equations(Mapping[str, Equation]):
             definition, or sub-expressions that depend on one another in a circle. The message shows the line.
     """
 
+    _equations: dict[str, Equation]
+    source: Source
+
     def __init__(self, text: str | Equations, **replacements: object) -> None:
         if isinstance(text, Equations):
             self._equations, self.source = dict(text._equations), text.source

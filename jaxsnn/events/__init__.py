@@ -2,6 +2,7 @@
 
 from jaxsnn.events.choice import EXECUTIONS, Choice, choose
 from jaxsnn.events.contract import (
+    NUMBER,
     Contribution,
     Execution,
     Operands,
@@ -9,10 +10,12 @@ from jaxsnn.events.contract import (
     Wiring,
     all_edge_values,
     edge_values,
+    history_wiring,
 )
 
 __all__ = [
     "EXECUTIONS",
+    "NUMBER",
     "Choice",
     "Contribution",
     "Execution",
@@ -22,4 +25,5 @@ __all__ = [
     "all_edge_values",
     "choose",
     "edge_values",
+    "history_wiring",
 ]

@@ -10,14 +10,20 @@ is connected to whom, the `Wiring`. An `Execution` is one way of computing the s
 and all executions give the same sums, up to the order of floating-point additions: every
 contribution counts, also when several synapses reach one target in the same step.
 
-Code that assigns to synaptic variables (plasticity) will extend `Contribution` with new synapse
-values; the wiring and the executions' shape (prepare once, deliver each step) stay as they are.
+Code that assigns to variables of the synapses themselves (plasticity) has outputs with the side
+``"synapse"``. There the contribution is a *new value*, not a summand:
+
+    accumulator[s] = contribution(operands of s)    for every synapse s whose source fired
+
+The accumulator is the whole ``(S,)`` variable, in the user's order. An operand with the name of such
+an output is read from the accumulator, so that a step touches the active synapses only and the
+variable is never copied.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import jax
@@ -47,6 +53,9 @@ class Wiring:
         n_source, n_target: sizes of the two windows.
         longest_row: the largest number of synapses of one source.
         distinct_delays: the different values in ``delay``, ascending; empty without delays.
+        repeats: how many times the window of sources is repeated: ``n_source`` is a multiple of it,
+            and source ``i`` stands for the neuron ``i % (n_source // repeats)``. More than 1 where
+            each delay has sources of its own (see `history_wiring`).
 
     >>> wiring = Wiring.build(source=[1, 0, 1], target=[2, 2, 0], n_source=2, n_target=3)
     >>> wiring.source.tolist(), wiring.target.tolist(), wiring.row_start.tolist()
@@ -64,6 +73,11 @@ class Wiring:
     n_target: int = field(metadata={"static": True})
     longest_row: int = field(metadata={"static": True})
     distinct_delays: tuple[int, ...] = field(metadata={"static": True})
+    repeats: int = field(default=1, metadata={"static": True})
+
+    def origin(self, source: Array) -> Array:
+        """The neuron behind a source."""
+        return source if self.repeats == 1 else source % (self.n_source // self.repeats)
 
     @property
     def n_synapses(self) -> int:
@@ -126,6 +140,25 @@ class Wiring:
         )
 
 
+def history_wiring(
+    source: ArrayLike, target: ArrayLike, n_source: int, n_target: int, delay: ArrayLike
+) -> tuple[Wiring, np.ndarray]:
+    """A wiring for synapses that are carried out at arrival, and the different delays, longest first.
+
+    Each delay has sources of its own: source ``k * n_source + i`` is neuron ``i`` as it was ``delays[k]``
+    steps ago. Sorting by source then puts synapses into the order in which Brian's queue holds them:
+    earlier spikes first, then by neuron, then by number.
+
+    >>> wiring, delays = history_wiring([0, 1, 1], [0, 0, 1], 2, 2, delay=[5, 0, 5])
+    >>> delays.tolist(), wiring.source.tolist(), wiring.n_source
+    ([5, 0], [0, 1, 3], 4)
+    """
+    delays, which = np.unique(-np.asarray(delay).ravel(), return_inverse=True)
+    virtual = which.ravel().astype(np.int64) * n_source + np.asarray(source).ravel()
+    wiring = Wiring.build(virtual, target, n_source * max(1, delays.size), n_target)
+    return replace(wiring, repeats=max(1, delays.size)), (-delays).astype(np.int32)
+
+
 def _check_indices(name: str, values: np.ndarray, stop: int, size: int) -> None:
     if values.size != size:
         raise ArgumentError(f"{name} has {values.size} entries for {size} synapses")
@@ -140,9 +173,14 @@ def _check_indices(name: str, values: np.ndarray, stop: int, size: int) -> None:
 
 
 class Output(NamedTuple):
-    """One accumulated variable: ``side`` is ``"target"`` or ``"source"``."""
+    """One variable that a pathway changes.
+
+    ``side`` is ``"target"`` or ``"source"`` for a sum over synapses, ``"synapse"`` for a new value of
+    each synapse; then ``name`` is the operand that reads the variable.
+    """
 
     side: str
+    name: str = ""
 
 
 class Operands(NamedTuple):
@@ -162,6 +200,9 @@ class Operands(NamedTuple):
     shared: dict[str, Array] = {}  # noqa: RUF012
 
 
+NUMBER = "_synapse"
+"""The operand that every contribution finds besides its own: the user's number of the synapse."""
+
 Contribution = Callable[[dict[str, Array]], tuple[Array, ...]]
 """Elementwise over synapses: operand values by name -> one array or scalar per output."""
 
@@ -177,11 +218,18 @@ class Execution(NamedTuple):
     accumulators`` runs each step. ``spikes`` is ``(n_source,)`` bool (dense and masked also take
     floats, and are differentiable). Each accumulator is ``(n,)``, or, when ``wiring.delay`` is
     given, a ring ``(D, n)`` with ``D > max(delay)`` whose slot ``(step + delay) % D`` receives the
-    contribution. ``operands`` is ignored when ``constants`` was given.
+    contribution. The accumulator of a ``"synapse"`` output is ``(S,)``; with such an output there
+    are neither ``constants`` nor a ``wiring.delay``. ``operands`` is ignored when ``constants`` was given.
     """
 
     prepare: Callable[..., Any]
     deliver: Callable[..., tuple[Array, ...]]
+
+
+def with_outputs(operands: Operands, outputs: tuple[Output, ...], accumulators: tuple[Array, ...]) -> Operands:
+    """The operands, with the variables of synapses that are outputs read from their accumulators."""
+    changing = {o.name: a for o, a in zip(outputs, accumulators, strict=True) if o.side == "synapse"}
+    return operands._replace(synapse={**operands.synapse, **changing}) if changing else operands
 
 
 def edge_values(
@@ -190,10 +238,12 @@ def edge_values(
     source: Array,
     target: Array,
     synapse: Array | None,
+    number: Array | None = None,
 ) -> tuple[Array, ...]:
-    """The contributions of the synapses with these indices (None: all, in the user's order).
+    """The contributions of the synapses with these indices.
 
-    Indices out of range are clamped: the caller masks what they give.
+    ``synapse=None``: the arrays in ``operands.synapse`` are already those of these synapses, whose numbers
+    are ``number``. Indices out of range are clamped: the caller masks what they give.
     """
 
     def pick(values: dict[str, Array], index: Array) -> dict[str, Array]:
@@ -205,10 +255,13 @@ def edge_values(
         **pick(operands.source, source),
         **pick(operands.target, target),
         **operands.shared,
+        NUMBER: jnp.arange(source.shape[0], dtype=jnp.int32) if number is None else number,
     }
     return tuple(jnp.asarray(value) for value in contribution(values))
 
 
 def all_edge_values(contribution: Contribution, operands: Operands, wiring: Wiring) -> tuple[Array, ...]:
     """The contributions of every synapse in sorted order; scalars stay scalars."""
-    return edge_values(contribution, operands, wiring.source, wiring.target, wiring.synapse)
+    return edge_values(
+        contribution, operands, wiring.origin(wiring.source), wiring.target, wiring.synapse, wiring.synapse
+    )

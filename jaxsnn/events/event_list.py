@@ -29,6 +29,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -42,6 +43,7 @@ from jaxsnn.events.contract import (
     Wiring,
     all_edge_values,
     edge_values,
+    with_outputs,
 )
 
 Sums = tuple[Array, ...]
@@ -57,7 +59,7 @@ class EventList:
     """``values``: one ``(S,)`` array or scalar per output when contributions are constant."""
 
     values: tuple[Array, ...] | None
-    sides: tuple[str, ...] = field(metadata={"static": True})
+    outputs: tuple[Output, ...] = field(metadata={"static": True})
     backend: str = field(metadata={"static": True})
 
 
@@ -75,7 +77,7 @@ def prepare(
     values = None if constants is None else all_edge_values(contribution, constants, wiring)
     return EventList(
         values=values,
-        sides=tuple(output.side for output in outputs),
+        outputs=outputs,
         backend=jax.default_backend() if backend is None else backend,
     )
 
@@ -98,34 +100,52 @@ def deliver(
     return strategy(wiring, fired, add, tuple(accumulators))
 
 
+class Piece(NamedTuple):
+    """Some synapses, as places in the sorted arrays.
+
+    ``read(x)`` takes their entries out of a sorted ``(S,)`` array, ``write(x, new)`` puts new ones in where
+    they are ``live``; ``edge`` are the places, ``source`` is broadcastable to their shape.
+    """
+
+    read: Callable[[Array], Array]
+    write: Callable[[Array, Array], Array]
+    edge: Array
+    source: Array
+    live: Array
+
+
 def _add(
     prepared: EventList,
     wiring: Wiring,
     contribution: Contribution,
     operands: Operands,
     step: Array | int,
-    read: Callable[[Array], Array],
-    source: Array,
-    live: Array,
+    piece: Piece,
     sums: Sums,
 ) -> Sums:
-    """Add some synapses to the accumulators.
-
-    ``read`` takes their entries out of a sorted ``(S,)`` array, ``source`` is broadcastable to
-    their shape, and those that are not ``live`` are left out.
-    """
-    target = read(wiring.target)
+    """Add some synapses to the accumulators."""
+    read, live = piece.read, piece.live
+    source, target = wiring.origin(piece.source), read(wiring.target)
     values = prepared.values
+    number = piece.edge if wiring.synapse is None else read(wiring.synapse)
     if values is not None:
         values = tuple(read(value) if value.ndim else value for value in values)
-    elif wiring.synapse is None:
-        here = operands._replace(synapse={k: read(value) for k, value in operands.synapse.items()})
-        values = edge_values(contribution, here, source, target, None)
     else:
-        values = edge_values(contribution, operands, source, target, read(wiring.synapse))
+        operands = with_outputs(operands, prepared.outputs, sums)
+        own = operands.synapse.items()
+        take = read if wiring.synapse is None else lambda x: jnp.take(x, number, mode="clip")
+        here = operands._replace(synapse={name: take(value) for name, value in own})
+        values = edge_values(contribution, here, source, target, None, number)
     delay = None if wiring.delay is None else read(wiring.delay)
     result = []
-    for side, value, total in zip(prepared.sides, values, sums, strict=True):
+    for (side, _), value, total in zip(prepared.outputs, values, sums, strict=True):
+        if side == "synapse":
+            value = jnp.broadcast_to(value, live.shape).astype(total.dtype)
+            if wiring.synapse is None:
+                result.append(piece.write(total, value))
+            else:
+                result.append(total.at[jnp.where(live, number, total.shape[0])].set(value, mode="drop"))
+            continue
         # What is not live gets an index beyond the end, which "drop" leaves out.
         to = jnp.where(live, target if side == "target" else source, total.shape[-1])
         value = jnp.broadcast_to(value, live.shape).astype(total.dtype)
@@ -152,7 +172,14 @@ def _one_by_one(wiring: Wiring, fired: Array, add: Callable[..., Sums], sums: Su
             start = jnp.minimum(first, wiring.n_synapses - width)
             edge = start + lane
             live = (edge >= first) & (edge < end)
-            return add(lambda x: lax.dynamic_slice(x, (start,), (width,)), source, live, sums)
+
+            def read(x: Array) -> Array:
+                return lax.dynamic_slice(x, (start,), (width,))
+
+            def write(x: Array, new: Array) -> Array:
+                return lax.dynamic_update_slice(x, jnp.where(live, new, read(x)), (start,))
+
+            return add(Piece(read, write, edge, source, live), sums)
 
         if wiring.longest_row <= width:
             return add_piece(0, sums)
@@ -213,7 +240,11 @@ def _in_blocks(wiring: Wiring, fired: Array, add: Callable[..., Sums], sums: Sum
         edge = begin[:, None] + lane
         live = edge < end[:, None]
         sources = jnp.broadcast_to(source[:, None], edge.shape)
-        sums = add(lambda x: jnp.take(x, edge, mode="clip"), sources, live, sums)
+
+        def write(x: Array, new: Array) -> Array:
+            return x.at[jnp.where(live, edge, x.shape[0])].set(new, mode="drop")
+
+        sums = add(Piece(lambda x: jnp.take(x, edge, mode="clip"), write, edge, sources, live), sums)
         longer = jnp.any(begin + width < end)
         return jnp.where(longer, block, block + 1), jnp.where(longer, piece + 1, 0), sums
 

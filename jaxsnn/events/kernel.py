@@ -8,7 +8,8 @@ Each program of the kernel looks at a block of sources. What happens next depend
   source, all lanes at once.
 
 The user's contribution is traced into the kernel, so it is the same function that every other
-execution calls; additions to accumulators are atomic. No list of spikes is made, so no number of
+execution calls; additions to accumulators are atomic. New values of synapses
+need no atomics, because each synapse stands in one row. No list of spikes is made, so no number of
 spikes is too many, and a step without spikes costs one read of the flags. The order of the atomic
 additions differs from run to run, hence so does the last bit of a sum.
 
@@ -28,6 +29,7 @@ from jax import Array, lax
 from jax.experimental import pallas as pl
 
 from jaxsnn.events.contract import (
+    NUMBER,
     Contribution,
     Execution,
     Operands,
@@ -60,7 +62,7 @@ class Kernel:
     """``values``: one ``(S,)`` array or scalar per output when contributions are constant."""
 
     values: tuple[Array, ...] | None
-    sides: tuple[str, ...] = field(metadata={"static": True})
+    outputs: tuple[Output, ...] = field(metadata={"static": True})
 
 
 def prepare(
@@ -72,7 +74,7 @@ def prepare(
 ) -> Kernel:
     """Evaluate the contributions if they are constant."""
     values = None if constants is None else all_edge_values(contribution, constants, wiring)
-    return Kernel(values=values, sides=tuple(output.side for output in outputs))
+    return Kernel(values=values, outputs=outputs)
 
 
 def deliver(
@@ -93,15 +95,28 @@ def deliver(
     target = arrays.add(wiring.target)
     delay = None if wiring.delay is None else arrays.add(wiring.delay)
     now = None if delay is None else arrays.add(jnp.asarray(step, jnp.int32).reshape(1))
-    values = _values(prepared, wiring, contribution, operands or Operands(), arrays)
+    numbered = wiring.synapse is not None and prepared.values is None
+    numbers = arrays.add(wiring.synapse) if numbered else None
+
+    def number(refs: tuple[Any, ...], edge: Array, live: Array) -> Array:
+        return edge if numbers is None else triton.load(refs[numbers].at[edge], mask=live, other=0)
+
+    values = _values(prepared, number, contribution, operands or Operands(), arrays)
+    # Pallas cannot load the single bits that Triton makes of booleans.
+    flags = [a.dtype == jnp.bool_ for a in accumulators]
+    accumulators = tuple(a.astype(jnp.int8) if flag else a for a, flag in zip(accumulators, flags, strict=True))
     n_inputs = len(arrays.given)
 
     def add(refs: tuple[Any, ...], sums: tuple[Any, ...], edge: Array, live: Array, source: Array) -> None:
         to = triton.load(refs[target].at[edge], mask=live, other=0)
-        amounts = values(refs, edge, live, source, to)
-        for side, amount, total in zip(prepared.sides, amounts, sums, strict=True):
-            place = to if side == "target" else jnp.broadcast_to(source, edge.shape)
+        amounts = values(refs, sums, edge, live, wiring.origin(source), to)
+        for (side, _), amount, total in zip(prepared.outputs, amounts, sums, strict=True):
             amount = jnp.broadcast_to(amount, edge.shape).astype(total.dtype)
+            if side == "synapse":
+                # A synapse belongs to one row, so nobody else writes its place.
+                triton.store(total.at[number(refs, edge, live)], amount, mask=live)
+                continue
+            place = to if side == "target" else jnp.broadcast_to(wiring.origin(source), edge.shape)
             if delay is None or now is None:
                 triton.atomic_add(total, (place,), amount, mask=live)
             else:
@@ -133,7 +148,7 @@ def deliver(
         input_output_aliases={n_inputs + k: k for k in range(len(accumulators))},
         compiler_params=triton.CompilerParams(num_warps=NUM_WARPS),
     )(*arrays.given, *accumulators)
-    return tuple(results)
+    return tuple(a.astype(jnp.bool_) if flag else a for a, flag in zip(results, flags, strict=True))
 
 
 class _Arrays:
@@ -143,38 +158,54 @@ class _Arrays:
         self.given: list[Array] = []
 
     def add(self, array: Array) -> int:
-        self.given.append(array)
+        self.given.append(array.astype(jnp.int8) if array.dtype == jnp.bool_ else array)
         return len(self.given) - 1
 
 
 def _values(
-    prepared: Kernel, wiring: Wiring, contribution: Contribution, operands: Operands, arrays: _Arrays
+    prepared: Kernel,
+    number: Callable[..., Array],
+    contribution: Contribution,
+    operands: Operands,
+    arrays: _Arrays,
 ) -> Callable[..., tuple[Array, ...]]:
-    """A function of (refs, edge, live, source, target) that gives the contributions inside the kernel."""
+    """A function of (refs, sums, edge, live, source, target) that gives the contributions inside the kernel."""
     if prepared.values is not None:
         places = [(arrays.add(value.reshape(-1)), value.ndim) for value in prepared.values]
 
-        def constant(refs: Any, edge: Array, live: Array, source: Array, target: Array) -> tuple[Array, ...]:
+        def constant(
+            refs: Any, sums: Any, edge: Array, live: Array, source: Array, target: Array
+        ) -> tuple[Array, ...]:
             return tuple(
                 triton.load(refs[place].at[edge], mask=live, other=0) if ndim else refs[place][0]
                 for place, ndim in places
             )
 
         return constant
-    own = {name: arrays.add(value) for name, value in operands.synapse.items()}
-    number = arrays.add(wiring.synapse) if own and wiring.synapse is not None else None
+    changing = {output.name: k for k, output in enumerate(prepared.outputs) if output.side == "synapse"}
+    own = {name: arrays.add(value) for name, value in operands.synapse.items() if name not in changing}
     by_source = {name: arrays.add(value) for name, value in operands.source.items()}
     by_target = {name: arrays.add(value) for name, value in operands.target.items()}
     shared = {name: arrays.add(jnp.reshape(value, 1)) for name, value in operands.shared.items()}
+    every = (operands.synapse, operands.source, operands.target, operands.shared)
+    flags = {name for values in every for name, value in values.items() if value.dtype == jnp.bool_}
 
-    def computed(refs: Any, edge: Array, live: Array, source: Array, target: Array) -> tuple[Array, ...]:
-        synapse = edge if number is None else triton.load(refs[number].at[edge], mask=live, other=0)
+    def computed(
+        refs: Any, sums: Any, edge: Array, live: Array, source: Array, target: Array
+    ) -> tuple[Array, ...]:
+        synapse = number(refs, edge, live)
         source = jnp.broadcast_to(source, edge.shape)
-        found = {name: triton.load(refs[k].at[synapse], mask=live, other=0) for name, k in own.items()}
-        found |= {name: triton.load(refs[k].at[source], mask=live, other=0) for name, k in by_source.items()}
-        found |= {name: triton.load(refs[k].at[target], mask=live, other=0) for name, k in by_target.items()}
+
+        def load(ref: Any, place: Array) -> Array:
+            return triton.load(ref.at[place], mask=live, other=0)
+
+        found = {name: load(sums[k], synapse) for name, k in changing.items()}
+        found |= {name: load(refs[k], synapse) for name, k in own.items()}
+        found |= {name: load(refs[k], source) for name, k in by_source.items()}
+        found |= {name: load(refs[k], target) for name, k in by_target.items()}
         found |= {name: refs[k][0] for name, k in shared.items()}
-        return contribution(found)
+        found |= {name: found[name] != 0 for name in flags}
+        return contribution({**found, NUMBER: synapse})
 
     return computed
 

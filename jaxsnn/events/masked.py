@@ -19,6 +19,7 @@ from jaxsnn.events.contract import (
     Output,
     Wiring,
     all_edge_values,
+    with_outputs,
 )
 
 
@@ -28,7 +29,7 @@ class Masked:
     """``values``: one ``(S,)`` array or scalar per output when contributions are constant."""
 
     values: tuple[Array, ...] | None
-    sides: tuple[str, ...] = field(metadata={"static": True})
+    outputs: tuple[Output, ...] = field(metadata={"static": True})
 
 
 def prepare(
@@ -40,7 +41,7 @@ def prepare(
 ) -> Masked:
     """Evaluate the contributions if they are constant. The backend makes no difference."""
     values = None if constants is None else all_edge_values(contribution, constants, wiring)
-    return Masked(values=values, sides=tuple(output.side for output in outputs))
+    return Masked(values=values, outputs=outputs)
 
 
 def deliver(
@@ -57,14 +58,18 @@ def deliver(
         return accumulators
     values = prepared.values
     if values is None:
-        values = all_edge_values(contribution, operands or Operands(), wiring)
+        operands = with_outputs(operands or Operands(), prepared.outputs, accumulators)
+        values = all_edge_values(contribution, operands, wiring)
     fired = spikes[wiring.source]
     result = []
-    for side, value, accumulator in zip(prepared.sides, values, accumulators, strict=True):
+    for (side, _), value, accumulator in zip(prepared.outputs, values, accumulators, strict=True):
+        if side == "synapse":
+            result.append(_assigned(fired, value, accumulator, wiring))
+            continue
         amount = _masked(fired, value).astype(accumulator.dtype)
-        to = wiring.target if side == "target" else wiring.source
+        to = wiring.target if side == "target" else wiring.origin(wiring.source)
         if wiring.delay is None:
-            result.append(accumulator.at[to].add(amount, indices_are_sorted=side == "source"))
+            result.append(accumulator.at[to].add(amount, indices_are_sorted=side == "source" and wiring.repeats == 1))
         else:
             slot = lax.rem(step + wiring.delay, jnp.int32(accumulator.shape[0]))
             result.append(accumulator.at[slot, to].add(amount))
@@ -76,6 +81,16 @@ def _masked(fired: Array, value: Array) -> Array:
         # A selection, not a product: an infinite contribution of a silent synapse stays outside.
         return jnp.where(fired, value, jnp.zeros_like(value))
     return fired * value
+
+
+def _assigned(fired: Array, value: Array, old: Array, wiring: Wiring) -> Array:
+    """The variable of the synapses with its new values; float spikes blend the old value and the new."""
+    before = old if wiring.synapse is None else old[wiring.synapse]
+    if fired.dtype == jnp.bool_:
+        new = jnp.where(fired, value.astype(old.dtype), before)
+    else:
+        new = (before + fired * (value - before)).astype(old.dtype)
+    return new if wiring.synapse is None else old.at[wiring.synapse].set(new, unique_indices=True)
 
 
 EXECUTION = Execution(prepare, deliver)

@@ -62,7 +62,7 @@ def integrate(system: OdeSystem, method: Method | None = None) -> Integration:
         return _one(method, system)
     if callable(method):
         return _custom(method, system)
-    if not isinstance(method, Sequence) or not all(isinstance(name, str) for name in method):
+    if not isinstance(method, list | tuple) or not all(isinstance(name, str) for name in method):
         raise ArgumentError(
             f"method is a name such as 'euler' ({', '.join(map(repr, INTEGRATORS))}), several names to try, a scheme"
             f" object or a function; got {method!r}"

@@ -49,7 +49,7 @@ TRAUB_MILES = Model(
     values_from=Citation("R. Brette et al.", 2007, "J. Comput. Neurosci. 23: 349-398", "10.1007/s10827-007-0038-6"),
 )  # fmt: skip
 """A cell of the hippocampus reduced to its fast currents; ``V_T`` shifts all the rates. The cell of the COBAHH
-benchmark: 1 µF/cm² on 20,000 µm²."""
+benchmark: 1 µF/cm² on 20,000 µm². With these values it fires slowly (about 28 Hz) without any current."""
 
 HODGKIN_HUXLEY = Model(
     name="Hodgkin-Huxley",

@@ -49,7 +49,7 @@ QIF = Model(
 )  # fmt: skip
 """``C dv/dt = g_L (v - E_L)(v - V_T)/(V_T - E_L) + I``: the normal form of a neuron that begins to fire at rate
 zero, from ``I = g_L (V_T - E_L)/4`` (37.5 pA) on. ``E_L`` is the resting potential, ``V_T`` the potential from which an
-undriven neuron runs away, ``V_peak`` where a spike is cut off."""
+undriven neuron runs away, ``V_peak`` where a spike is cut off. The values are typical ones, not a fit of the paper."""
 
 EIF = Model(
     name="exponential integrate-and-fire",

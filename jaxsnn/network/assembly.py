@@ -9,14 +9,16 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxsnn.delays import choose as choose_delay
-from jaxsnn.delays import delay_steps, resize, source_ring, target_ring
+from jaxsnn.delays import delay_steps, resize, source_ring, spike_history, target_ring
 from jaxsnn.errors import DelayError, NetworkError, NotSupportedError
-from jaxsnn.events import Wiring
+from jaxsnn.events import Wiring, history_wiring
 from jaxsnn.objects.base import Connections, Parts
 from jaxsnn.objects.variables import HostVariable
-from jaxsnn.program import Deliver
+from jaxsnn.equations.expressions import names
+from jaxsnn.equations.statements import Assign
+from jaxsnn.program import Deliver, Operation
 from jaxsnn.simulation import Params, Schedule, Setting, State, Tables
-from jaxsnn.simulation.pathways import increments, reads_changing
+from jaxsnn.simulation.synaptic import Analysis, analyse
 
 __all__ = ["Assembly"]
 

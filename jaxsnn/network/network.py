@@ -19,9 +19,9 @@ from jaxsnn.objects.base import Parts, Recorder, SimulationObject, current_seed
 from jaxsnn.objects.groups import Subgroup
 from jaxsnn.objects.variables import VariableOwner
 from jaxsnn.program import Deliver, Program
-from jaxsnn.simulation import Simulation, State, duration_steps
+from jaxsnn.simulation import Params, Setting, Simulation, State, duration_steps
 from jaxsnn.simulation.hostloop import ChunkedRun, NotFinite
-from jaxsnn.units import Quantity, ms, quantity, second, strip
+from jaxsnn.units import Quantity, ms, second, strip
 
 __all__ = ["Network"]
 
@@ -123,7 +123,8 @@ class Network:
             if isinstance(given, VariableOwner) and not isinstance(given, Subgroup) and "lastspike" in given._hosts:
                 last = given._hosts["lastspike"]
                 fired = last.value > -(2**30)
-                last.value[fired] = np.round(last.value[fired] * (self._dt / new)).astype(np.int32)
+                # Upwards: a neuron must not become free before its refractory time is over.
+                last.value[fired] = np.ceil(last.value[fired] * (self._dt / new) - 1e-3).astype(np.int32)
         self._dt, self._kept.step, self._kept.rings = new, steps, {}
 
     # ---- from objects to a simulation ------------------------------------------------------------------
@@ -202,13 +203,22 @@ class Network:
         program, parts = self._lower(namespace, self._dt if dt is None else _time_step(dt))
         return Simulation(
             program,
-            lambda key, setting: self._kept.trees(parts, key, setting),
+            lambda key, setting: self._trees(parts, key, setting),
             dtype=self._dtype if dtype is None else _dtype(dtype),
             backend=_backend(),
             execution=execution,
             unroll=unroll,
             inputs=(inputs,) if isinstance(inputs, str) else tuple(inputs),
         )
+
+    def _trees(self, parts: Parts, key: Any, setting: Setting) -> tuple[Params, State]:
+        if self._kept.step and setting.program.dt != self._dt:
+            new = setting.program.dt * 1e3
+            raise NotSupportedError(
+                f"the network has reached t = {self.t} in steps of {self.dt}; to go on from there in steps of"
+                f" {new:g} ms, write net.dt = {new:g}*ms before net.compile()"
+            )
+        return self._kept.trees(parts, key, setting)
 
     # ---- running ---------------------------------------------------------------------------------------
 
@@ -264,7 +274,7 @@ class Network:
                 return loop
         simulation = Simulation(
             program,
-            lambda key, setting: self._kept.trees(parts, key, setting),
+            lambda key, setting: self._trees(parts, key, setting),
             dtype=self._dtype,
             backend=_backend(),
         )

@@ -121,15 +121,18 @@ def integration_statements(group: Any, binder: Binder, parts: Parts) -> list[Sta
     # Calls of timed arrays are expanded after integration: a scheme may evaluate them at other times than t.
     system = OdeSystem(rhs, all_names, source, binder.varying)
     result = integrate(system, group.method)
-    parts.notes.append(f"{group.name}: {result.method}. {result.reason}")
+    parts.notes.append(f"{group.name}: {result.reason}")
     guarded = set(group._guards())
     dependents = _dependents(rhs, guarded)
     if not dependents:
         return _expanded(result.statements, binder)
+    # The frozen system may be simpler (linear where the free one is not): it keeps the free one's scheme.
+    automatic = group.method is None or (isinstance(group.method, list | tuple))
+    method = result.method if automatic else group.method
     frozen = {n: Number(0) if n in guarded else e for n, e in rhs.items()}
     blended = _blend(
         result.statements,
-        integrate(OdeSystem(frozen, all_names, source, binder.varying), group.method).statements,
+        integrate(OdeSystem(frozen, all_names, source, binder.varying), method).statements,
         tuple(rhs),
         guarded,
         dependents,

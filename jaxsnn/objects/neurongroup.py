@@ -131,7 +131,7 @@ class NeuronGroup(Group):
         # Their grammar; what the names in them mean is known only when the group runs.
         for text, what, read in ((self.threshold, "threshold", parse), (self.reset, "reset", parse_block)):
             if text is not None and text.strip():
-                read(text, Source(text, f"{self.name}: {what}"))  # type: ignore[operator]
+                read(text, Source(text, f"{self.name}: {what}"))
         check_refractory(self)
 
     def _check_arguments(self) -> None:
@@ -215,7 +215,9 @@ class NeuronGroup(Group):
         if self._has_refractory:
             never = Compare("==", Name("_lastspike"), Number(NEVER))
             at = Binary("*", Name("_lastspike"), Name("dt"))
-            found["lastspike"] = Call("where", (never, Number(NEVER_SECONDS, second.dim), at))
+            last = Call("where", (never, Number(NEVER_SECONDS, second.dim), at))
+            found = {name: substitute(expr, {"lastspike": last}) for name, expr in found.items()}
+            found["lastspike"] = last
         return found
 
     def _read(self, name: str, elements: np.ndarray) -> Any:

@@ -54,7 +54,7 @@ def raster(
     begin, end = span_of(time, t)
     scale = time_scale(begin, end)
     height = ax.get_window_extent().height * 72 / ax.figure.dpi
-    size = float(np.clip(0.8 * height / max(n, 1), 0.8, 12.0)) if marker_size is None else marker_size
+    size = float(np.clip(0.8 * height / max(n, 1), 1.5, 12.0)) if marker_size is None else marker_size
     shown = (t >= begin) & (t <= end)
     for label, rows, ink in parts_of(groups, n, color):
         mine = shown & (index >= rows.start) & (index < rows.stop)

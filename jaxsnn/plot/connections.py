@@ -26,7 +26,8 @@ def connectivity(synapses: Any, ax: Any = None, *, kind: str = "matrix", weight:
         ax: Where to draw; a new figure if left out.
         kind: ``"matrix"``: sources upwards, targets to the right, dark where there is a synapse. ``"lines"``:
             sources on the left, targets on the right, a line for each synapse.
-        weight: Name of a variable of the synapses that gives the colour; otherwise their number does.
+        weight: Name of a variable of the synapses that gives the colour (in a matrix, its sum); otherwise their
+            number does.
 
     Returns:
         The `Axes`. More than 400 neurons share the pixels of a matrix, and of more than 5000 synapses every

@@ -83,9 +83,15 @@ class Frame:
         whole = self.value(ref.key)
         if ref.via == "scalar":
             return whole.reshape(()) if whole.shape == (1,) else whole
+        if ref.via in ("pre", "post"):
+            return whole[self.end(window.owner, ref.via)]
         if whole.shape[0] == window.size:
             return whole
         return whole[window.start : window.stop]
+
+    def end(self, synapses: str, via: str) -> Array:
+        """For each synapse the neuron at an end, as a place in the arrays of its group."""
+        return self.tables.indices[f"{synapses}.{'i' if via == 'pre' else 'j'}"]
 
     def write(self, ref: Ref, window: Window, value: Array, mask: Array | None = None) -> None:
         """Replace the values of a window, where the mask holds."""
@@ -94,6 +100,10 @@ class Frame:
         new = jnp.broadcast_to(value, part.shape).astype(old.dtype)
         if mask is not None:
             new = jnp.where(mask, new, part)
+        if self.setting.backend == "cpu" and new.dtype != jnp.bool_:
+            # A compiler makes a masked store of "load, select, store in place", and on AMD processors that takes ten
+            # times as long as an unmasked one. Subtracting a zero that it cannot know keeps every value as it is.
+            new = new - jnp.minimum(self.step, 0).astype(new.dtype)
         self.values[ref.key] = new if part is old else old.at[window.start : window.stop].set(new)
 
     def event(self, owner: str, event: str, window: Window) -> Array:

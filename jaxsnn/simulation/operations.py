@@ -12,9 +12,9 @@ from typing import Any, Protocol
 import jax.numpy as jnp
 
 from jaxsnn.codegen.lower import Block, lower
-from jaxsnn.program import Code, Deliver, Emit, Operation, Reset, Threshold, Update, Window
+from jaxsnn.program import Code, Deliver, Emit, Operation, Reset, Summed, Threshold, Update, Window
 from jaxsnn.simulation.frame import Frame, Setting
-from jaxsnn.simulation.pathways import DeliverStep
+from jaxsnn.simulation.synaptic import DeliverStep, SummedStep
 
 __all__ = ["OPERATIONS", "OperationStep", "build"]
 
@@ -159,6 +159,7 @@ OPERATIONS: Mapping[type[Operation], Any] = {
     Threshold: ThresholdStep,
     Emit: EmitStep,
     Deliver: DeliverStep,
+    Summed: SummedStep,
 }
 """The class that carries out each kind of operation (recording has its own table)."""
 

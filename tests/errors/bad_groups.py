@@ -69,7 +69,10 @@ TABLE = (
     ),
     Bad(
         "refractory number",
-        'G = NeuronGroup(1, "v : volt", threshold="v > 10*mV", reset="v=0*mV", refractory=5); Network(G).run(1*ms)',
+        r"""
+        G = NeuronGroup(1, "v : volt", threshold="v > 10*mV", reset="v=0*mV", refractory=5)
+        Network(G).run(1*ms)
+        """,
         TypeError,
         ("refractory needs second", "5 (no unit)", "3*ms"),
     ),
@@ -81,7 +84,10 @@ TABLE = (
     ),
     Bad(
         "refractory text unit",
-        'G = NeuronGroup(1, "v : volt", threshold="v > 10*mV", reset="v=0*mV", refractory="v"); Network(G).run(1*ms)',
+        r"""
+        G = NeuronGroup(1, "v : volt", threshold="v > 10*mV", reset="v=0*mV", refractory="v")
+        Network(G).run(1*ms)
+        """,
         TypeError,
         ("refractory period needs second", "is volt"),
         "v",
@@ -106,34 +112,49 @@ TABLE = (
     ),
     Bad(
         "not linear exact",
-        'G = NeuronGroup(1, """dv/dt = -v**2/ms : 1""", method="exact"); Network(G).run(1*ms)',
+        r'''
+        G = NeuronGroup(1, """dv/dt = -v**2/ms : 1""", method="exact")
+        Network(G).run(1*ms)
+        ''',
         ValueError,
         ("method='exact'", "not linear in v", "'euler'"),
         "v**2",
     ),
     Bad(
         "noise rk4",
-        'G = NeuronGroup(1, "dv/dt = -v/ms + xi*ms**-0.5 : 1", method="rk4"); Network(G).run(1*ms)',
+        r"""
+        G = NeuronGroup(1, "dv/dt = -v/ms + xi*ms**-0.5 : 1", method="rk4")
+        Network(G).run(1*ms)
+        """,
         ValueError,
         ("method='rk4'", "noise xi", "method='euler'"),
         "xi",
     ),
     Bad(
         "mult euler",
-        'G = NeuronGroup(1, "dv/dt = -v/ms + v*xi*ms**-0.5 : 1", method="euler"); Network(G).run(1*ms)',
+        r"""
+        G = NeuronGroup(1, "dv/dt = -v/ms + v*xi*ms**-0.5 : 1", method="euler")
+        Network(G).run(1*ms)
+        """,
         ValueError,
         ("method='euler'", "multiplicative", "'heun'"),
         "v",
     ),
     Bad(
         "unknown method",
-        'G = NeuronGroup(1, "dv/dt = -v/ms : 1", method="rk45"); Network(G).run(1*ms)',
+        r"""
+        G = NeuronGroup(1, "dv/dt = -v/ms : 1", method="rk45")
+        Network(G).run(1*ms)
+        """,
         ValueError,
         ("no method 'rk45'", "Did you mean 'rk4'?"),
     ),
     Bad(
         "method typ",
-        'G = NeuronGroup(1, "dv/dt = -v/ms : 1", method=3); Network(G).run(1*ms)',
+        r"""
+        G = NeuronGroup(1, "dv/dt = -v/ms : 1", method=3)
+        Network(G).run(1*ms)
+        """,
         ValueError,
         ("method is a name such as 'euler'", "got 3"),
     ),
@@ -214,25 +235,37 @@ TABLE = (
     ),
     Bad(
         "float into int",
-        'G = NeuronGroup(2, "k : integer"); G.k = 1.5',
+        r"""
+        G = NeuronGroup(2, "k : integer")
+        G.k = 1.5
+        """,
         ValueError,
         ("neurongroup.k", "integer variable", "1.5", "int(...)"),
     ),
     Bad(
         "nan into int",
-        'G = NeuronGroup(2, "k : integer"); G.k = float("nan")',
+        r"""
+        G = NeuronGroup(2, "k : integer")
+        G.k = float("nan")
+        """,
         ValueError,
         ("neurongroup.k", "nan"),
     ),
     Bad(
         "big into int",
-        'G = NeuronGroup(2, "k : integer"); G.k = 2**40',
+        r"""
+        G = NeuronGroup(2, "k : integer")
+        G.k = 2**40
+        """,
         ValueError,
         ("32 bits",),
     ),
     Bad(
         "float into bool",
-        'G = NeuronGroup(2, "k : boolean"); G.k = 3',
+        r"""
+        G = NeuronGroup(2, "k : boolean")
+        G.k = 3
+        """,
         ValueError,
         ("neurongroup.k", "boolean variable", "got 3"),
     ),
@@ -256,34 +289,49 @@ TABLE = (
     ),
     Bad(
         "write sub",
-        'G = NeuronGroup(2, "x = 3 : 1"); G.x = 4',
+        r"""
+        G = NeuronGroup(2, "x = 3 : 1")
+        G.x = 4
+        """,
         ValueError,
         ("neurongroup.x cannot be assigned", "sub-expression"),
     ),
     Bad(
         "write const in reset",
-        'G = NeuronGroup(2, "x : 1 (constant)", threshold="x > 3", reset="x = 4"); Network(G).run(1*ms)',
+        r"""
+        G = NeuronGroup(2, "x : 1 (constant)", threshold="x > 3", reset="x = 4")
+        Network(G).run(1*ms)
+        """,
         ValueError,
         ("'x' cannot be written", "marked constant"),
         "x = 4",
     ),
     Bad(
         "write shared in reset",
-        'G = NeuronGroup(2, "x : 1 (shared)", threshold="x > 3", reset="x = 4"); Network(G).run(1*ms)',
+        r"""
+        G = NeuronGroup(2, "x : 1 (shared)", threshold="x > 3", reset="x = 4")
+        Network(G).run(1*ms)
+        """,
         ValueError,
         ("'x' cannot be written", "shared"),
         "x = 4",
     ),
     Bad(
         "write t in reset",
-        'G = NeuronGroup(2, "x : 1", threshold="x > 3", reset="t = 4*ms"); Network(G).run(1*ms)',
+        r"""
+        G = NeuronGroup(2, "x : 1", threshold="x > 3", reset="t = 4*ms")
+        Network(G).run(1*ms)
+        """,
         ValueError,
         ("'t' cannot be written", "simulator"),
         "t = 4*ms",
     ),
     Bad(
         "write sub in reset",
-        'G = NeuronGroup(2, "x : 1\\ny = 2*x : 1", threshold="x > 3", reset="x = 0\\ny = 3"); Network(G).run(1*ms)',
+        r"""
+        G = NeuronGroup(2, "x : 1\ny = 2*x : 1", threshold="x > 3", reset="x = 0\ny = 3")
+        Network(G).run(1*ms)
+        """,
         ValueError,
         ("'y' cannot be written", "sub-expression"),
         "y = 3",
@@ -291,42 +339,60 @@ TABLE = (
     ),
     Bad(
         "reset xi",
-        'G = NeuronGroup(2, "x : 1", threshold="x > 3", reset="xi = 0"); Network(G).run(1*ms)',
+        r"""
+        G = NeuronGroup(2, "x : 1", threshold="x > 3", reset="xi = 0")
+        Network(G).run(1*ms)
+        """,
         ValueError,
         ("white noise",),
         "xi = 0",
     ),
     Bad(
         "reset not statement",
-        'G = NeuronGroup(2, "x : 1", threshold="x > 3", reset="x == 0"); Network(G).run(1*ms)',
+        r"""
+        G = NeuronGroup(2, "x : 1", threshold="x > 3", reset="x == 0")
+        Network(G).run(1*ms)
+        """,
         ValueError,
         ("not a statement", "variable = expression"),
         "x == 0",
     ),
     Bad(
         "reset expr only",
-        'G = NeuronGroup(2, "x : 1", threshold="x > 3", reset="x"); Network(G).run(1*ms)',
+        r"""
+        G = NeuronGroup(2, "x : 1", threshold="x > 3", reset="x")
+        Network(G).run(1*ms)
+        """,
         ValueError,
         ("not a statement",),
         "x",
     ),
     Bad(
         "reset unit",
-        'G = NeuronGroup(2, "x : 1", threshold="x > 3", reset="mV = 1"); Network(G).run(1*ms)',
+        r"""
+        G = NeuronGroup(2, "x : 1", threshold="x > 3", reset="mV = 1")
+        Network(G).run(1*ms)
+        """,
         ValueError,
         ("'mV' cannot be written", "unit"),
         "mV = 1",
     ),
     Bad(
         "reset int",
-        'G = NeuronGroup(2, "x : integer", threshold="x > 3", reset="x = 1.5"); Network(G).run(1*ms)',
+        r"""
+        G = NeuronGroup(2, "x : integer", threshold="x > 3", reset="x = 1.5")
+        Network(G).run(1*ms)
+        """,
         ValueError,
         ("'x' is an integer variable", "int(...)"),
         "x = 1.5",
     ),
     Bad(
         "reset bool",
-        'G = NeuronGroup(2, "x : boolean", threshold="x", reset="x = 1.5"); Network(G).run(1*ms)',
+        r"""
+        G = NeuronGroup(2, "x : boolean", threshold="x", reset="x = 1.5")
+        Network(G).run(1*ms)
+        """,
         ValueError,
         ("'x' is boolean", "condition"),
         "x = 1.5",

@@ -51,13 +51,19 @@ TABLE = (
     ),
     Bad(
         "monitor unrecorded",
-        'M = StateMonitor(cells, "v", record=[0]); M.I',
+        r"""
+        M = StateMonitor(cells, "v", record=[0])
+        M.I
+        """,
         AttributeError,
         ("does not record 'I'", "records v"),
     ),
     Bad(
         "monitor unrecorded el",
-        'M = StateMonitor(cells, "v", record=[0]); M[2].v',
+        r"""
+        M = StateMonitor(cells, "v", record=[0])
+        M[2].v
+        """,
         ValueError,
         ("does not record element 2 of cells",),
     ),
@@ -69,13 +75,19 @@ TABLE = (
     ),
     Bad(
         "record dt",
-        'M = StateMonitor(cells, "v", dt=0.15*ms); Network(cells, M).run(1*ms)',
+        r"""
+        M = StateMonitor(cells, "v", dt=0.15*ms)
+        Network(cells, M).run(1*ms)
+        """,
         ValueError,
         ("M: dt is 0.15*ms", "0.1*ms or 0.2*ms"),
     ),
     Bad(
         "record dt unit",
-        'M = StateMonitor(cells, "v", dt=1); Network(cells, M).run(1*ms)',
+        r"""
+        M = StateMonitor(cells, "v", dt=1)
+        Network(cells, M).run(1*ms)
+        """,
         TypeError,
         ("M: dt needs second", "3*ms"),
     ),
@@ -105,13 +117,19 @@ TABLE = (
     ),
     Bad(
         "group dt",
-        'G = NeuronGroup(1, "v : 1", dt=0.25*ms); Network(G).run(1*ms)',
+        r"""
+        G = NeuronGroup(1, "v : 1", dt=0.25*ms)
+        Network(G).run(1*ms)
+        """,
         ValueError,
         ("G: dt is 0.25*ms", "0.2*ms or 0.3*ms"),
     ),
     Bad(
         "group dt unit",
-        'G = NeuronGroup(1, "v : 1", dt=0.25); Network(G).run(1*ms)',
+        r"""
+        G = NeuronGroup(1, "v : 1", dt=0.25)
+        Network(G).run(1*ms)
+        """,
         TypeError,
         ("G: dt needs second",),
     ),
@@ -165,43 +183,70 @@ TABLE = (
     ),
     Bad(
         "nan during run",
-        'G = NeuronGroup(5, "dv/dt = sqrt(1 - v)/(10*ms) : 1", method="euler"); G.v = "0.2*i"; Network(G).run(50*ms)',
+        r"""
+        G = NeuronGroup(5, "dv/dt = sqrt(1 - v)/(10*ms) : 1", method="euler")
+        G.v = "0.2*i"
+        Network(G).run(50*ms)
+        """,
         FloatingPointError,
         ("G.v of element 4", "nan", "in the step at t = ", "smaller dt"),
     ),
     Bad(
         "inf input",
-        'G = NeuronGroup(5, "dv/dt = (I-v)/(10*ms) : 1\\nI : 1", method="euler"); G.I[3] = np.inf; Network(G).run(5*ms)',
+        r"""
+        G = NeuronGroup(5, "dv/dt = (I-v)/(10*ms) : 1\nI : 1", method="euler")
+        G.I[3] = np.inf
+        Network(G).run(5*ms)
+        """,
         FloatingPointError,
         ("G.v of element 3", "inf"),
     ),
     Bad(
         "nan initial",
-        'G = NeuronGroup(5, "dv/dt = (-v)/(10*ms) : 1\\nI : 1", method="euler"); G.v = np.nan; Network(G).run(5*ms)',
+        r"""
+        G = NeuronGroup(5, "dv/dt = (-v)/(10*ms) : 1\nI : 1", method="euler")
+        G.v = np.nan
+        Network(G).run(5*ms)
+        """,
         FloatingPointError,
         ("G.v of element 0", "4 other"),
     ),
     Bad(
         "ns nan",
-        'G = NeuronGroup(2, "dv/dt = -v/tau : 1", namespace={"tau": float("nan")*ms}); G.v = 1; Network(G).run(1*ms)',
+        r"""
+        G = NeuronGroup(2, "dv/dt = -v/tau : 1", namespace={"tau": float("nan")*ms})
+        G.v = 1
+        Network(G).run(1*ms)
+        """,
         FloatingPointError,
         ("G.v of element 0", "nan"),
     ),
     Bad(
         "missing object",
-        'S = Synapses(cells, quiet, on_pre="x_post += 1"); S.connect(); Network(cells, S).run(1*ms)',
+        r"""
+        S = Synapses(cells, quiet, on_pre="x_post += 1")
+        S.connect()
+        Network(cells, S).run(1*ms)
+        """,
         ValueError,
         ("S refers to quiet", "Network(quiet, S, ...)"),
     ),
     Bad(
         "missing object monitor",
-        "M = SpikeMonitor(cells); Network(M, quiet).run(1*ms)",
+        r"""
+        M = SpikeMonitor(cells)
+        Network(M, quiet).run(1*ms)
+        """,
         ValueError,
         ("M refers to cells", "Network(cells, M, ...)"),
     ),
     Bad(
         "same name",
-        'A = NeuronGroup(1, "v : 1", name="A"); B = NeuronGroup(1, "v : 1", name="A"); Network(A, B).run(1*ms)',
+        r"""
+        A = NeuronGroup(1, "v : 1", name="A")
+        B = NeuronGroup(1, "v : 1", name="A")
+        Network(A, B).run(1*ms)
+        """,
         ValueError,
         ("two objects", "'A'", "unique"),
     ),
@@ -279,19 +324,42 @@ TABLE = (
     ),
     Bad(
         "restore other",
-        "net = Network(cells); net.store(); net.add(quiet); net.restore()",
+        r"""
+        net = Network(cells)
+        net.store()
+        net.add(quiet)
+        net.restore()
+        """,
         ValueError,
         ("cannot restore: 'quiet'",),
     ),
     Bad(
         "restore other size",
-        'import tempfile, os\nnet = Network(quiet); f = os.path.join(tempfile.mkdtemp(), "a"); net.store(filename=f)\ndel quiet, net\nimport gc; gc.collect()\nq2 = NeuronGroup(5, "x : 1", name="quiet"); net = Network(q2); net.restore(filename=f)',
+        r"""
+        import tempfile, os
+        net = Network(quiet)
+        f = os.path.join(tempfile.mkdtemp(), "a")
+        net.store(filename=f)
+        del quiet, net
+        q2 = NeuronGroup(5, "x : 1", name="quiet")
+        net = Network(q2)
+        net.restore(filename=f)
+        """,
         ValueError,
         ("quiet.x", "3 values and has 5"),
     ),
     Bad(
         "restore other vars",
-        'import tempfile, os\nnet = Network(quiet); f = os.path.join(tempfile.mkdtemp(), "a"); net.store(filename=f)\ndel quiet, net\nimport gc; gc.collect()\nq2 = NeuronGroup(3, "y : 1", name="quiet"); net = Network(q2); net.restore(filename=f)',
+        r"""
+        import tempfile, os
+        net = Network(quiet)
+        f = os.path.join(tempfile.mkdtemp(), "a")
+        net.store(filename=f)
+        del quiet, net
+        q2 = NeuronGroup(3, "y : 1", name="quiet")
+        net = Network(q2)
+        net.restore(filename=f)
+        """,
         ValueError,
         ("['x']", "['y']"),
     ),
@@ -309,25 +377,41 @@ TABLE = (
     ),
     Bad(
         "sim.run neg",
-        "sim = Network(cells).compile(); p, s = sim.init(0); sim.run(p, s, -1)",
+        r"""
+        sim = Network(cells).compile()
+        p, s = sim.init(0)
+        sim.run(p, s, -1)
+        """,
         ValueError,
         ("-1 steps",),
     ),
     Bad(
         "sim.run float",
-        "sim = Network(cells).compile(); p, s = sim.init(0); sim.run(p, s, 1.0)",
+        r"""
+        sim = Network(cells).compile()
+        p, s = sim.init(0)
+        sim.run(p, s, 1.0)
+        """,
         ValueError,
         ("a whole number of steps", "1.0"),
     ),
     Bad(
         "sim wrong inputs",
-        'sim = Network(cells).compile(inputs=["cells.I"]); p, s = sim.init(0); sim.run(p, s, 10, {"cells.J": np.zeros((10, 4))})',
+        r"""
+        sim = Network(cells).compile(inputs=["cells.I"])
+        p, s = sim.init(0)
+        sim.run(p, s, 10, {"cells.J": np.zeros((10, 4))})
+        """,
         ValueError,
         ("'cells.J'", "compile(inputs="),
     ),
     Bad(
         "sim inputs length",
-        'sim = Network(cells).compile(inputs=["cells.I"]); p, s = sim.init(0); sim.run(p, s, 10, {"cells.I": np.zeros((9, 4))})',
+        r"""
+        sim = Network(cells).compile(inputs=["cells.I"])
+        p, s = sim.init(0)
+        sim.run(p, s, 10, {"cells.I": np.zeros((9, 4))})
+        """,
         ValueError,
         ("'cells.I'", "10 steps", "(9, 4)"),
     ),

@@ -39,13 +39,22 @@ TABLE = (
     ),
     Bad(
         "neg delay text",
-        'S = Synapses(cells, cells, on_pre="v_post += 1*mV"); S.connect(); S.delay = "-1*ms + 0*ms*i"',
+        r"""
+        S = Synapses(cells, cells, on_pre="v_post += 1*mV")
+        S.connect()
+        S.delay = "-1*ms + 0*ms*i"
+        """,
         ValueError,
         ("at least 0", "-1 ms"),
     ),
     Bad(
         "neg delay indexed",
-        'S = Synapses(cells, cells, on_pre="v_post += 1*mV"); S.connect(); S.delay[2] = -1*ms; Network(cells, S).run(1*ms)',
+        r"""
+        S = Synapses(cells, cells, on_pre="v_post += 1*mV")
+        S.connect()
+        S.delay[2] = -1*ms
+        Network(cells, S).run(1*ms)
+        """,
         ValueError,
         ("S:", "synapse 2", "-1 ms"),
     ),
@@ -57,19 +66,32 @@ TABLE = (
     ),
     Bad(
         "long delay",
-        'S = Synapses(cells, cells, on_pre="v_post += 1*mV", delay=100000*second); S.connect(); Network(cells, S).run(1*ms)',
+        r"""
+        S = Synapses(cells, cells, on_pre="v_post += 1*mV", delay=100000*second)
+        S.connect()
+        Network(cells, S).run(1*ms)
+        """,
         ValueError,
         ("S:", "100000 s", "is the unit right"),
     ),
     Bad(
         "long delay 1000s",
-        'S = Synapses(cells, cells, on_pre="v_post += 1*mV", delay=1000*second); S.connect(); Network(cells, S).run(1*ms)',
+        r"""
+        S = Synapses(cells, cells, on_pre="v_post += 1*mV", delay=1000*second)
+        S.connect()
+        Network(cells, S).run(1*ms)
+        """,
         ValueError,
         ("S:", "1000 s", "is the unit right"),
     ),
     Bad(
         "long delay het",
-        'S = Synapses(cells, cells, on_pre="v_post += 1*mV"); S.connect(); S.delay = "(1 + i)*1000000*second"; Network(cells, S).run(1*ms)',
+        r"""
+        S = Synapses(cells, cells, on_pre="v_post += 1*mV")
+        S.connect()
+        S.delay = "(1 + i)*1000000*second"
+        Network(cells, S).run(1*ms)
+        """,
         ValueError,
         ("S:", "1000000.0 s"),
     ),
@@ -81,157 +103,235 @@ TABLE = (
     ),
     Bad(
         "connect beyond arrays",
-        "S = Synapses(cells, cells); S.connect(i=[0, 1], j=[2, 7])",
+        r"""
+        S = Synapses(cells, cells)
+        S.connect(i=[0, 1], j=[2, 7])
+        """,
         IndexError,
         ("synapses: connect", "j = 7", "0 to 3"),
     ),
     Bad(
         "connect beyond neg",
-        "S = Synapses(cells, cells); S.connect(i=[0, -1], j=[2, 1])",
+        r"""
+        S = Synapses(cells, cells)
+        S.connect(i=[0, -1], j=[2, 1])
+        """,
         IndexError,
         ("synapses: connect", "i = -1", "0 to 3"),
     ),
     Bad(
         "connect lens",
-        "S = Synapses(cells, cells); S.connect(i=[0, 1, 2], j=[2, 1])",
+        r"""
+        S = Synapses(cells, cells)
+        S.connect(i=[0, 1, 2], j=[2, 1])
+        """,
         ValueError,
         ("(3,)", "(2,)"),
     ),
     Bad(
         "connect float idx",
-        "S = Synapses(cells, cells); S.connect(i=[0.5], j=[2])",
+        r"""
+        S = Synapses(cells, cells)
+        S.connect(i=[0.5], j=[2])
+        """,
         ValueError,
         ("i must be integers",),
     ),
     Bad(
         "connect beyond gen",
-        'S = Synapses(cells, cells); S.connect(j="i + 1")',
+        r"""
+        S = Synapses(cells, cells)
+        S.connect(j="i + 1")
+        """,
         ValueError,
         ("synapses: connect", "j = 4 for i = 3", "skip_if_invalid=True"),
         "i + 1",
     ),
     Bad(
         "connect gen kw",
-        'S = Synapses(cells, cells); S.connect(j="k for k in sample(N_post, q=0.1)")',
+        r"""
+        S = Synapses(cells, cells)
+        S.connect(j="k for k in sample(N_post, q=0.1)")
+        """,
         ValueError,
         ("p=...", "size=..."),
         "sample(N_post, q=0.1)",
     ),
     Bad(
         "connect p",
-        "S = Synapses(cells, cells); S.connect(p=1.5)",
+        r"""
+        S = Synapses(cells, cells)
+        S.connect(p=1.5)
+        """,
         ValueError,
         ("synapses: connect", "p must be a probability", "1.5"),
     ),
     Bad(
         "connect p neg",
-        "S = Synapses(cells, cells); S.connect(p=-0.1)",
+        r"""
+        S = Synapses(cells, cells)
+        S.connect(p=-0.1)
+        """,
         ValueError,
         ("-0.1",),
     ),
     Bad(
         "connect p nan",
-        'S = Synapses(cells, cells); S.connect(p=float("nan"))',
+        r"""
+        S = Synapses(cells, cells)
+        S.connect(p=float("nan"))
+        """,
         ValueError,
         ("nan",),
     ),
     Bad(
         "connect p text",
-        'S = Synapses(cells, cells); S.connect(p="i*1.0")',
+        r"""
+        S = Synapses(cells, cells)
+        S.connect(p="i*1.0")
+        """,
         ValueError,
         ("2 for i = 2", "clip"),
     ),
     Bad(
         "connect p unit",
-        'S = Synapses(cells, cells); S.connect(p="i*mV")',
+        r"""
+        S = Synapses(cells, cells)
+        S.connect(p="i*mV")
+        """,
         TypeError,
         ("without unit", "volt"),
         "i*mV",
     ),
     Bad(
         "connect p list",
-        "S = Synapses(cells, cells); S.connect(p=[0.1])",
+        r"""
+        S = Synapses(cells, cells)
+        S.connect(p=[0.1])
+        """,
         ValueError,
         ("p is one number or text",),
     ),
     Bad(
         "connect n",
-        "S = Synapses(cells, cells); S.connect(n=-1)",
+        r"""
+        S = Synapses(cells, cells)
+        S.connect(n=-1)
+        """,
         ValueError,
         ("n is the number of synapses", "-1"),
     ),
     Bad(
         "connect n float",
-        "S = Synapses(cells, cells); S.connect(n=1.5)",
+        r"""
+        S = Synapses(cells, cells)
+        S.connect(n=1.5)
+        """,
         ValueError,
         ("1.5",),
     ),
     Bad(
         "connect i only",
-        "S = Synapses(cells, cells); S.connect(i=[1, 2])",
+        r"""
+        S = Synapses(cells, cells)
+        S.connect(i=[1, 2])
+        """,
         ValueError,
         ("give both i and j",),
     ),
     Bad(
         "connect cond and i",
-        'S = Synapses(cells, cells); S.connect("i != j", i=[1, 2], j=[0, 0])',
+        r"""
+        S = Synapses(cells, cells)
+        S.connect("i != j", i=[1, 2], j=[0, 0])
+        """,
         ValueError,
         ("either a condition or i/j",),
     ),
     Bad(
         "connect condition array",
-        "S = Synapses(cells, cells); S.connect(np.eye(4))",
+        r"""
+        S = Synapses(cells, cells)
+        S.connect(np.eye(4))
+        """,
         ValueError,
         ("a condition is text", "matrix.nonzero()"),
     ),
     Bad(
         "connect cond number",
-        'S = Synapses(cells, cells); S.connect("i + j")',
+        r"""
+        S = Synapses(cells, cells)
+        S.connect("i + j")
+        """,
         ValueError,
         ("must be True or False", "compare it"),
     ),
     Bad(
         "connect never",
-        'S = Synapses(cells, cells, "w : 1", on_pre="v_post += 1*mV"); Network(cells, S).run(1*ms)',
+        r"""
+        S = Synapses(cells, cells, "w : 1", on_pre="v_post += 1*mV")
+        Network(cells, S).run(1*ms)
+        """,
         ValueError,
         ("S was never connected", "S.connect(...)"),
     ),
     Bad(
         "assign before connect",
-        'S = Synapses(cells, cells, "w : 1", on_pre="v_post += 1*mV"); S.w = 3',
+        r"""
+        S = Synapses(cells, cells, "w : 1", on_pre="v_post += 1*mV")
+        S.w = 3
+        """,
         ValueError,
         ("no synapses yet", "synapses.connect(...)"),
     ),
     Bad(
         "syn var in connect",
-        'S = Synapses(cells, cells, "w : 1"); S.connect("w > 3")',
+        r"""
+        S = Synapses(cells, cells, "w : 1")
+        S.connect("w > 3")
+        """,
         ValueError,
         ("'w' is a variable of the synapses", "x_pre, x_post"),
         "w",
     ),
     Bad(
         "syn var in p",
-        'S = Synapses(cells, cells, "w : 1"); S.connect(p="w")',
+        r"""
+        S = Synapses(cells, cells, "w : 1")
+        S.connect(p="w")
+        """,
         ValueError,
         ("'w' is a variable of the synapses",),
         "w",
     ),
     Bad(
         "weights unit",
-        'S = Synapses(cells, cells, "w : siemens", on_pre="v_post += 1*mV"); S.connect(); S.w = 3*mV',
+        r"""
+        S = Synapses(cells, cells, "w : siemens", on_pre="v_post += 1*mV")
+        S.connect()
+        S.w = 3*mV
+        """,
         TypeError,
         ("synapses.w needs siemens", "3 mV"),
     ),
     Bad(
         "on_pre unit",
-        'S = Synapses(cells, cells, "w : siemens", on_pre="v_post += w"); S.connect(); Network(cells, S).run(1*ms)',
+        r"""
+        S = Synapses(cells, cells, "w : siemens", on_pre="v_post += w")
+        S.connect()
+        Network(cells, S).run(1*ms)
+        """,
         TypeError,
         ("'v_post' is volt, but siemens is added",),
         "v_post += w",
     ),
     Bad(
         "synapses no threshold",
-        'S = Synapses(quiet, cells, on_pre="v_post += 1*mV"); S.connect(); Network(cells, quiet, S).run(1*ms)',
+        r"""
+        S = Synapses(quiet, cells, on_pre="v_post += 1*mV")
+        S.connect()
+        Network(cells, quiet, S).run(1*ms)
+        """,
         ValueError,
         ("S: quiet has no threshold", "threshold='...'"),
     ),
@@ -243,7 +343,11 @@ TABLE = (
     ),
     Bad(
         "general on_pre",
-        'S = Synapses(cells, cells, "w : volt", on_pre="v_post += w\\nw = 0.9*w"); S.connect(); Network(cells, S).run(1*ms)',
+        r"""
+        S = Synapses(cells, cells, "w : volt", on_pre="v_post += w\nw = 0.9*w")
+        S.connect()
+        Network(cells, S).run(1*ms)
+        """,
         NotImplementedError,
         ("'w' belongs to the synapses", "v_post += w"),
         "w = 0.9*w",
@@ -272,34 +376,55 @@ TABLE = (
     ),
     Bad(
         "stochastic on_pre",
-        'S = Synapses(cells, cells, "w : volt", on_pre="v_post += rand()*w"); S.connect(); Network(cells, S).run(1*ms)',
+        r"""
+        S = Synapses(cells, cells, "w : volt", on_pre="v_post += rand()*w")
+        S.connect()
+        Network(cells, S).run(1*ms)
+        """,
         NotImplementedError,
         ("draws random numbers", "v_post += w"),
         "v_post += rand()*w",
     ),
     Bad(
         "order dependent",
-        'S = Synapses(cells, cells, "w : volt", on_pre="v_post = w"); S.connect(); Network(cells, S).run(1*ms)',
+        r"""
+        S = Synapses(cells, cells, "w : volt", on_pre="v_post = w")
+        S.connect()
+        Network(cells, S).run(1*ms)
+        """,
         NotImplementedError,
         ("order of the spikes", "v_post += w"),
         "v_post = w",
     ),
     Bad(
         "mult",
-        'S = Synapses(cells, cells, "w : 1", on_pre="v_post *= w"); S.connect(); Network(cells, S).run(1*ms)',
+        r"""
+        S = Synapses(cells, cells, "w : 1", on_pre="v_post *= w")
+        S.connect()
+        Network(cells, S).run(1*ms)
+        """,
         NotImplementedError,
         ("order of the spikes",),
         "v_post *= w",
     ),
     Bad(
         "het state",
-        'S = Synapses(cells, cells, "w : 1", on_pre="v_post += v_pre*w"); S.connect(); S.delay = "i*ms"; Network(cells, S).run(1*ms)',
+        r"""
+        S = Synapses(cells, cells, "w : 1", on_pre="v_post += v_pre*w")
+        S.connect()
+        S.delay = "i*ms"
+        Network(cells, S).run(1*ms)
+        """,
         NotImplementedError,
         ("different delays", "can change before arrival"),
     ),
     Bad(
         "syn write i",
-        'S = Synapses(cells, cells, "w : volt (constant)", on_pre="i += 1"); S.connect(); Network(cells, S).run(1*ms)',
+        r"""
+        S = Synapses(cells, cells, "w : volt (constant)", on_pre="i += 1")
+        S.connect()
+        Network(cells, S).run(1*ms)
+        """,
         ValueError,
         ("'i' cannot be written",),
         "i += 1",
@@ -320,25 +445,41 @@ TABLE = (
     ),
     Bad(
         "syn attr",
-        'S = Synapses(cells, cells, "w : 1"); S.connect(); S.W = 3',
+        r"""
+        S = Synapses(cells, cells, "w : 1")
+        S.connect()
+        S.W = 3
+        """,
         AttributeError,
         ("synapses has no variable 'W'", "Did you mean 'w'?"),
     ),
     Bad(
         "syn len",
-        'S = Synapses(cells, cells, "w : 1"); S.connect(); S.w = [1, 2, 3]',
+        r"""
+        S = Synapses(cells, cells, "w : 1")
+        S.connect()
+        S.w = [1, 2, 3]
+        """,
         ValueError,
         ("synapses.w", "3 values", "16 elements"),
     ),
     Bad(
         "syn idx",
-        'S = Synapses(cells, cells, "w : 1"); S.connect(); S.w[0, 9] = 1',
+        r"""
+        S = Synapses(cells, cells, "w : 1")
+        S.connect()
+        S.w[0, 9] = 1
+        """,
         IndexError,
         ("index 9", "0 to 3"),
     ),
     Bad(
         "syn write i arr",
-        'S = Synapses(cells, cells, "w : 1"); S.connect(); S.i = 3',
+        r"""
+        S = Synapses(cells, cells, "w : 1")
+        S.connect()
+        S.i = 3
+        """,
         ValueError,
         ("synapses.i cannot be assigned",),
     ),

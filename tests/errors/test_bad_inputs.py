@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from errors import bad_groups, bad_names, bad_runs, bad_synapses
+from errors import bad_grammar, bad_groups, bad_names, bad_runs, bad_synapses
 from errors.bad import PRELUDE, Bad, check, execute, scope
 
-TABLE = (*bad_names.TABLE, *bad_groups.TABLE, *bad_synapses.TABLE, *bad_runs.TABLE)
+TABLE = (*bad_names.TABLE, *bad_grammar.TABLE, *bad_groups.TABLE, *bad_synapses.TABLE, *bad_runs.TABLE)
 
 
 @pytest.mark.parametrize("bad", TABLE, ids=lambda bad: bad.id)

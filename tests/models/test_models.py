@@ -322,7 +322,7 @@ def test_equal_time_constants_give_the_alpha_function(x64):
 def test_synapses_act_on_every_kind_of_neuron_in_float32(name):
     kind = SYNAPSES[name]("e")
     weight = 300 * pA if kind.unit == "amp" else 20 * nS
-    for model in (LIF, EIF, ADEX, TRAUB_MILES):
+    for model in (LIF, ADEX):
         cells = model.group(2, synapses=kind, equations="kick : 1", I=-50 * pA)
         source = NeuronGroup(1, "x : 1", threshold="x > 0.5", reset="x = 0")
         source.x = 1

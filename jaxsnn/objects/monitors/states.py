@@ -103,21 +103,21 @@ class StateMonitor(Recorder):
         binder = source._binder(namespace, parts.dt * every)
         origin = Source(", ".join(self.variables), self.name)
         expressions = {v: binder.expand(binder.bind(substitutes.get(v, Name(v)), origin)) for v in self.variables}
+        owner = source._parent.name if isinstance(source, Group) else source.name
         scope: dict[str, Ref] = {}
         for expr in expressions.values():
             for n in names(expr):
                 if n in binder.constants:
                     constant = binder.constants[n]
-                    scope[n] = Ref(source.name, n, constant.type, constant.dim, "scalar")
+                    scope[n] = Ref(owner, n, constant.type, constant.dim, "scalar")
                 else:
                     scope[n] = ref(n)
                     if scope[n].via in ("pre", "post", "pre_index", "post_index"):
                         raise NotSupportedError(
                             f"{self.name}: {n!r} belongs to the neurons of {source.name}; record it there"
                         )
-        owner = source._parent.name if isinstance(source, Group) else source.name
         binder_constants = {n: c for n, c in binder.constants.items() if (owner, n) not in parts.variables}
-        parts.add_constants(source.name, binder_constants)
+        parts.add_constants(owner, binder_constants)
         if self._index is not None:
             parts.indices[self.order_name] = self._index.astype(np.int32)
         parts.operations.append(
@@ -182,8 +182,9 @@ class StateMonitor(Recorder):
         return {"t": t, **{f"value_{v}": self._joined(v).T.copy() for v in self.variables}}
 
     def revert(self, snapshot: Mapping[str, np.ndarray]) -> None:
-        self._t = [np.array(snapshot["t"])]
-        self._values = {v: [np.array(snapshot[f"value_{v}"])] for v in self.variables}
+        empty = snapshot["t"].size == 0  # and then without a type, which comes with the first record
+        self._t = [] if empty else [np.array(snapshot["t"])]
+        self._values = {v: [] if empty else [np.array(snapshot[f"value_{v}"])] for v in self.variables}
 
 
 class _Recorded:

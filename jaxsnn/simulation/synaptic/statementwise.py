@@ -1,0 +1,162 @@
+"""Code of several stages: one statement after the other, each for all synapses at which a spike arrives.
+
+Every statement is computed for all synapses and counts where a spike arrives, so a step costs all of them. What
+a statement adds to a neuron, the next one reads as the sum over all synapses. If several synapses overwrite one
+variable, the last in the order of the queue counts: earlier spikes first, then by the number of the neuron
+that fired, then by that of the synapse.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxsnn.codegen.lower import lower
+from jaxsnn.events import Wiring
+from jaxsnn.program import Deliver, Ref
+from jaxsnn.random import CounterDraw, key_words, step_key
+from jaxsnn.simulation.frame import Frame, Setting
+from jaxsnn.simulation.synaptic.analysis import ENDS, Action, Analysis
+
+__all__ = ["Statementwise"]
+
+Array = Any
+
+
+class Order(NamedTuple):
+    """The wiring in the user's order of synapses.
+
+    source: (S,) whose flag says that a spike arrives; firing, other: (S,) neurons at both ends, the one that fires
+    and the other; position: (S,) place in the queue; sorted: (S,) the synapse at each place.
+    """
+
+    source: Array
+    firing: Array
+    other: Array
+    position: Array
+    sorted: Array
+
+
+class Statementwise:
+    """A block of several stages."""
+
+    def __init__(self, operation: Deliver, analysis: Analysis, setting: Setting) -> None:
+        self.operation = operation
+        self.analysis = analysis
+        self.setting = setting
+        self.blocks = tuple(
+            lower(f"{operation.name}_{k}", (), ("_value",), lambda name: False, extra={"_value": action.expr})
+            for k, action in enumerate(analysis.actions)
+        )
+
+    @property
+    def block(self) -> str:
+        """The generated code."""
+        return "\n".join(map(str, self.blocks))
+
+    def prepare(self, frame: Frame) -> Order:
+        wiring: Wiring = frame.tables.wirings[self.operation.pathway]
+        number = jnp.arange(wiring.n_synapses, dtype=jnp.int32)
+        if wiring.synapse is None:
+            return Order(wiring.source, wiring.origin(wiring.source), wiring.target, number, number)
+
+        def unsort(values: Array) -> Array:
+            return jnp.zeros_like(values).at[wiring.synapse].set(values)
+
+        source = unsort(wiring.source)
+        return Order(source, wiring.origin(source), unsort(wiring.target), unsort(number), wiring.synapse)
+
+    def apply(self, frame: Frame, order: Order, spikes: Array) -> None:
+        arrives = (spikes != 0)[order.source]
+        words = key_words(step_key(frame.tables.key, self.operation.name, frame.step))
+        local: dict[str, Array] = {}
+        draws = 0
+        for action, block in zip(self.analysis.actions, self.blocks, strict=True):
+            arguments = [
+                local[name] if name in local else self._read(name, frame, order) for name in block.reads
+            ]
+            draw = _Draw(words, jnp.arange(order.source.shape[0], dtype=jnp.int32), self.setting.dtype, draws)
+            (value,) = block.run(*arguments, draw)
+            draws += block.draws
+            value = jnp.broadcast_to(value, order.source.shape)
+            if action.kind == "local":
+                local[action.target] = value
+            else:
+                self._write(action, value, arrives, frame, order)
+
+    def _read(self, name: str, frame: Frame, order: Order) -> Array:
+        op = self.operation
+        if name == "dt":
+            return frame.clock("dt", op.every)
+        ref = self.analysis.code.scope[name]
+        if ref.via.endswith("_index"):
+            return order.firing if ref.via.startswith(op.trigger) else order.other - op.target.start
+        if ref.via in ENDS:
+            return frame.value(ref.key)[self._neuron(ref, order)]
+        if ref.via == "self" and ref.owner != "clock":
+            return frame.value(ref.key)
+        return frame.read(ref, op.source, op.every)
+
+    def _neuron(self, ref: Ref, order: Order) -> Array:
+        """The neuron at an end of each synapse, as a place in the array of all of its group."""
+        op = self.operation
+        return order.firing + op.source.start if ref.via == op.trigger else order.other
+
+    def _write(self, action: Action, value: Array, arrives: Array, frame: Frame, order: Order) -> None:
+        code = self.analysis.code
+        ref = code.scope[action.target]
+        old = frame.value(ref.key)
+        if ref.via == "self":
+            frame.values[ref.key] = jnp.where(arrives, value.astype(old.dtype), old)
+            return
+        neuron = self._neuron(ref, order)
+        guard = code.guards.get(action.target)
+        counts = arrives
+        if guard is not None:
+            counts = counts & frame.value(code.scope[guard].key)[neuron]
+        frame.values[ref.key] = _WRITES[action.kind](old, neuron, value, counts, order)
+
+
+def _add(old: Array, neuron: Array, value: Array, counts: Array, order: Order) -> Array:
+    return old.at[neuron].add(jnp.where(counts, value, 0).astype(old.dtype))
+
+
+def _multiply(old: Array, neuron: Array, value: Array, counts: Array, order: Order) -> Array:
+    factor = jnp.where(counts, value, 1)
+    return (old * jnp.ones(old.shape, factor.dtype).at[neuron].mul(factor)).astype(old.dtype)
+
+
+def _divide(old: Array, neuron: Array, value: Array, counts: Array, order: Order) -> Array:
+    factor = jnp.where(counts, value, 1)
+    return (old / jnp.ones(old.shape, factor.dtype).at[neuron].mul(factor)).astype(old.dtype)
+
+
+def _overwrite(old: Array, neuron: Array, value: Array, counts: Array, order: Order) -> Array:
+    if not order.position.shape[0]:
+        return old
+    last = jnp.full(old.shape, -1, jnp.int32).at[neuron].max(jnp.where(counts, order.position, -1))
+    written = value[order.sorted[jnp.maximum(last, 0)]]
+    return jnp.where(last >= 0, written.astype(old.dtype), old)
+
+
+_WRITES = {"add": _add, "multiply": _multiply, "divide": _divide, "overwrite": _overwrite}
+
+
+class _Draw(CounterDraw):
+    """Draws for all synapses; those whose generator loops until it accepts come from `jax.random`."""
+
+    def _key(self, number: int) -> Array:
+        words = jnp.stack(self.key)
+        return jax.random.fold_in(jax.random.wrap_key_data(words, impl="threefry2x32"), self.first + number)
+
+    def poisson(self, number: int, mean: Array) -> Array:
+        mean = jax.lax.stop_gradient(mean)
+        return jax.random.poisson(self._key(number), mean, self.element.shape, np.int32)
+
+    def binomial(self, number: int, n: Array, p: Array) -> Array:
+        n, p = jax.lax.stop_gradient((n, p))
+        drawn = jax.random.binomial(self._key(number), n, p, self.element.shape, self.dtype)
+        return drawn.astype(jnp.int32)

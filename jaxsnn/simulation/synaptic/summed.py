@@ -1,0 +1,51 @@
+"""Summed variables: for each neuron the sum of an expression over its synapses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax.numpy as jnp
+
+from jaxsnn.codegen.lower import lower
+from jaxsnn.equations.statements import Assign
+from jaxsnn.program import Summed
+from jaxsnn.simulation.frame import Frame, Setting
+
+__all__ = ["SummedStep"]
+
+
+class SummedStep:
+    """The sum over synapses replaces the variable, in the elements of the target window."""
+
+    def __init__(self, operation: Summed, setting: Setting) -> None:
+        self.operation = operation
+        (statement,) = operation.code.statements
+        assert isinstance(statement, Assign)
+        self.ref = operation.code.scope[statement.target]
+        self.block = lower(
+            operation.name,
+            (),
+            ("_summed",),
+            setting.constant_name(operation.code.scope),
+            extra={"_summed": statement.expr},
+        )
+
+    def _arguments(self, names: tuple[str, ...], frame: Frame) -> list[Any]:
+        op = self.operation
+        return [
+            frame.clock("dt", op.every) if n == "dt" else frame.read(op.code.scope[n], op.domain, op.every)
+            for n in names
+        ]
+
+    def prepare(self, frame: Frame) -> Any:
+        return self.block.prepare(*self._arguments(self.block.constants, frame))
+
+    def apply(self, frame: Frame, prepared: Any) -> None:
+        op = self.operation
+        draw = frame.draw(op.name, (op.domain.size,)) if self.block.draws else None
+        (value,) = self.block.run(*self._arguments(self.block.reads, frame), *prepared, draw)
+        neuron = frame.end(op.domain.owner, self.ref.via)
+        old = frame.value(self.ref.key)
+        value = jnp.broadcast_to(value, (op.domain.size,)).astype(old.dtype)
+        total = jnp.zeros_like(old).at[neuron].add(value)
+        frame.write(self.ref, op.target, total[op.target.start : op.target.stop])
