@@ -22,8 +22,8 @@ help: ## list the targets
 demo: $(VENV)/.demo ## simulate a network and draw its spikes
 	$(PY) -m jaxsnn demo
 
-bench: $(VENV)/.demo ## measure the speed on this machine
-	$(PY) -m jaxsnn bench
+bench: $(VENV)/.bench ## measure the speed on this machine, next to Brian2 in C++
+	$(PY) -m jaxsnn bench --peer brian2
 
 test: $(VENV)/.test ## the fast tests and the examples in the docstrings
 	$(PY) -m pytest -n $(JOBS) --maxprocesses 8 $(PYTEST_ARGS)
@@ -45,9 +45,10 @@ clean: ## remove caches and builds (to start anew, also: rm -rf .venv)
 # is older than pyproject.toml after a change there, and the next call installs again.
 
 $(VENV)/.demo: EXTRAS := plot
+$(VENV)/.bench: EXTRAS := brian2
 $(VENV)/.test: EXTRAS := test,plot
 
-$(VENV)/.demo $(VENV)/.test: pyproject.toml | $(PY)
+$(VENV)/.demo $(VENV)/.bench $(VENV)/.test: pyproject.toml | $(PY)
 	@$(call need_python_3_11,$(PY),rm -rf $(VENV))
 ifneq ($(UV),)
 	$(UV) pip install --quiet --python $(PY) --editable ".[$(EXTRAS)]"

@@ -4,8 +4,9 @@ What it shows: sub-expressions in equations, units of conductance, exponential E
 Model: benchmark 3 of R. Brette et al. (2007), doi:10.1007/s10827-007-0038-6, with the channels of R. D. Traub and
 R. Miles (1991), "Neuronal Networks of the Hippocampus".
 
-How it was checked: mean rate 34.1 Hz for the first second; Brian2 2.10 gives 34.5 Hz for the same equations (one seed each).
-How long it takes: @TIME_COBAHH@
+How it was checked: mean rate 34.1 Hz for the first second; Brian2 2.10 gives 34.5 Hz for the same equations (one seed
+each).
+How long it takes: 8 s of processor time on a CPU with 2 cores, imports and compilation included.
 
     python examples/cobahh.py             # 4,000 neurons, 1 s
     python examples/cobahh.py --small     # 200 neurons, 0.1 s (also with JAXSNN_EXAMPLE_SMALL=1)

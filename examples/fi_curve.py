@@ -12,7 +12,7 @@ A. J. F. Siegert (1951), doi:10.1103/PhysRev.81.617. Two effects of steps are kn
 
 How it was checked: without noise every interval has the number of steps of the formula; with noise the rates deviate
 from Siegert's formula in steps by 0.9 standard errors (root mean square over 25 inputs).
-How long it takes: @TIME_FI@
+How long it takes: 8 s of processor time on a CPU with 2 cores, imports and compilation included.
 
     python examples/fi_curve.py             # 25 inputs, 100 neurons each with noise, 2 s
     python examples/fi_curve.py --small     # 9 inputs, 20 neurons each with noise, 0.5 s
@@ -32,7 +32,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import jaxsnn as snn
-from jaxsnn.units import Hz, ms, mV, second
+from jaxsnn.units import ms, mV, second
 
 SMALL = "--small" in sys.argv or bool(os.environ.get("JAXSNN_EXAMPLE_SMALL"))
 OUT = Path(__file__).resolve().parents[1] / "out"
@@ -105,7 +105,9 @@ def rate_with_noise(mu: float, dt: float = 0.0) -> float:
 
 # The rate of a regular neuron is read from its intervals: a count would be off by up to one spike.
 trains = quiet_spikes.spike_trains()
-measured_quiet = np.array([1 / np.diff(trains[k] / second).mean() if len(trains[k]) > 2 else 0.0 for k in range(n_inputs)])
+measured_quiet = np.array(
+    [1 / np.diff(trains[k] / second).mean() if len(trains[k]) > 2 else 0.0 for k in range(n_inputs)]
+)
 counts = (noisy_spikes.count - before).reshape(n_inputs, repeats)
 measured_noisy = counts.mean(1) / (duration / second)
 error_bar = counts.std(1) / math.sqrt(repeats) / (duration / second)
@@ -140,7 +142,13 @@ axes.plot(
     fine, [rate_with_noise(mu, dt) for mu in fine], "--", color="#0072B2", linewidth=1, label="... in steps of dt"
 )
 axes.errorbar(
-    drive, measured_noisy, error_bar, fmt="s", color="#0072B2", markersize=4, label=f"simulated, sigma = {sigma / mV:g} mV"
+    drive,
+    measured_noisy,
+    error_bar,
+    fmt="s",
+    color="#0072B2",
+    markersize=4,
+    label=f"simulated, sigma = {sigma / mV:g} mV",
 )
 axes.axvline(theta / mV, color="0.7", linewidth=0.8, linestyle=":")
 axes.set(xlabel="mean input mu (mV)", ylabel="firing rate (Hz)", ylim=(0, None))

@@ -10,7 +10,7 @@ What it shows: two coupled variables with ``xi``; the choice of a scheme for mul
 
 How it was checked: variance of x 4.029 +- 0.024 mV^2 (closed form in steps 4.043), spectrum 1.01 +- 0.02 times the
 closed form from 5 to 60 Hz; log z: mean 0.002, variance 2.226, where 0 +- 0.017 and 2.250 +- 0.036 are expected.
-How long it takes: @TIME_OSC@
+How long it takes: 17 s of processor time on a CPU with 2 cores, imports and compilation included.
 
     python examples/noisy_oscillation.py             # 2,000 oscillators, 1 s in steps of 0.02 ms
     python examples/noisy_oscillation.py --small     # 200 oscillators, 0.4 s in steps of 0.1 ms

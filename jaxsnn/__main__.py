@@ -16,16 +16,12 @@ import jaxlib.version
 import numpy as np
 
 import jaxsnn
+from jaxsnn import plot
 from jaxsnn.bench import NETWORKS, Spec, as_json, build, compare, table
 from jaxsnn.bench.measure import SIMULATORS, BenchmarkError, default_steps
 from jaxsnn.errors import JaxsnnError
 from jaxsnn.events import Wiring, choose
 from jaxsnn.units import second
-
-try:
-    from jaxsnn import plot
-except ImportError:  # pragma: no cover - an installation without it can still simulate
-    plot = None  # type: ignore[assignment]
 
 __all__ = ["main"]
 
@@ -105,8 +101,6 @@ def _draw(spikes: Any, path: Path) -> str:
         import matplotlib
     except ImportError:
         return "no picture: matplotlib is not installed (pip install 'jaxsnn-sim[plot]')"
-    if plot is None:
-        return "no picture: this installation has no jaxsnn.plot"
     matplotlib.use("agg")  # a file needs no window
     axes = plot.raster(spikes)
     path.parent.mkdir(parents=True, exist_ok=True)

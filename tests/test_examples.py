@@ -30,7 +30,11 @@ def run(tmp_path_factory):
                 "PYTHONPATH": str(ROOT),
             }
             result = subprocess.run(
-                [sys.executable, "-W", "error", str(script)], env=environment, capture_output=True, text=True, timeout=300
+                [sys.executable, "-W", "error", str(script)],
+                env=environment,
+                capture_output=True,
+                text=True,
+                timeout=300,
             )
             assert result.returncode == 0, result.stderr
             figure = root / "out" / f"{name}.png"
@@ -91,7 +95,8 @@ def test_noisy_oscillation(run):
     text = run("noisy_oscillation")
     for name in ("x", "y"):
         value, error, _, closed = numbers(
-            text, rf"variance of {name}: ([\d.e+]+) \+- ([\d.e+]+) .*, closed form ([\d.e+]+), in Euler's steps ([\d.e+]+)"
+            text,
+            rf"variance of {name}: ([\d.e+]+) \+- ([\d.e+]+) .*, closed form ([\d.e+]+), in Euler's steps ([\d.e+]+)",
         )
         assert abs(value - closed) < 4 * error
     mean, variance, closed = numbers(text, r"log z at the end: mean ([+-][\d.]+) \(0\), variance ([\d.]+) \(([\d.]+)\)")
@@ -103,6 +108,7 @@ def test_noisy_oscillation(run):
 
 def test_sweep_vmap(run):
     text = run("sweep_vmap")
+    assert "the same spikes: True" in text
     for path in ("passive.taum", "passive.taue", "synapse.w"):
         by_gradient, by_differences = numbers(text, rf"{path} +jax.grad ([+-][\d.]+), central differences ([+-][\d.]+)")
         assert by_gradient == pytest.approx(by_differences, rel=0.01)

@@ -157,7 +157,7 @@ NETWORKS: Mapping[str, Benchmark] = MappingProxyType(
             "CUBA", cuba, (5.2, 5.8), 80, 4000, "Vogels and Abbott 2005, doi 10.1523/JNEUROSCI.3508-05.2005"
         ),
         "cobahh": Benchmark(
-            "COBAHH", cobahh, (33.5, 37.5), 80, 4000, "Brette et al. 2007, benchmark 3, doi 10.1007/s10827-007-0038-6"
+            "COBAHH", cobahh, (33, 41), 80, 4000, "Brette et al. 2007, benchmark 3, doi 10.1007/s10827-007-0038-6"
         ),
         "brunel": Benchmark(
             "Brunel-Hakim",

@@ -18,6 +18,30 @@ __all__ = ["RUNTIME", "JaxDraw"]
 Array = Any
 
 
+def of_floats(function: Callable[[Array], Array]) -> Callable[[Array], Array]:
+    """A function of one number, where an integer counts as a float of full width.
+
+    (By itself JAX computes ``exp`` of a 32-bit integer in 32 bits, also in a run of 64.)
+    """
+
+    def wrapped(x: Array) -> Array:
+        return function(_as_float(x))
+
+    return wrapped
+
+
+def divide(x: Array, y: Array) -> Array:
+    """True division; two integers are divided as floats of full width."""
+    return _as_float(x) / y if jnp.issubdtype(jnp.result_type(y), jnp.integer) else x / y
+
+
+def _as_float(x: Array) -> Array:
+    kind = jnp.result_type(x)
+    if isinstance(x, int | float) or jnp.issubdtype(kind, jnp.floating):
+        return x
+    return jnp.asarray(x, jnp.result_type(float))
+
+
 def exprel(x: Array) -> Array:
     """(exp(x) - 1)/x with value 1 and derivative 1/2 at 0."""
     x = jnp.asarray(x)
@@ -32,16 +56,15 @@ def exprel(x: Array) -> Array:
 
 def timestep(t: Array, dt: Array) -> Array:
     """Whole number of steps in a time, with a margin of a thousandth of a step."""
-    return jnp.trunc((t + 1e-3 * dt) / dt).astype(jnp.int32)
+    return jnp.trunc((t + 1e-3 * dt) / dt).astype(jnp.result_type(int))
 
 
 def to_int(x: Array) -> Array:
     """Truncation towards zero; True becomes 1."""
-    return (
-        jnp.trunc(x).astype(jnp.int32)
-        if jnp.issubdtype(jnp.result_type(x), jnp.floating)
-        else jnp.asarray(x, jnp.int32)
-    )
+    # 64 bits where JAX has them: it divides 32-bit integers in single precision.
+    integer = jnp.result_type(int)
+    floating = jnp.issubdtype(jnp.result_type(x), jnp.floating)
+    return jnp.trunc(x).astype(integer) if floating else jnp.asarray(x, integer)
 
 
 def power(x: Array, y: Array) -> Array:
@@ -93,8 +116,8 @@ def exp_divided(*z: Array) -> Array:
         return jnp.exp(points[0])
     if len(points) == 2:
         # The larger one in front: its factor cannot overflow where the other vanishes.
-        first = points[0] >= points[1]
-        high, low = jnp.where(first, *points), jnp.where(first, *points[::-1])
+        one, other = points
+        high, low = jnp.where(one >= other, one, other), jnp.where(one >= other, other, one)
         return jnp.exp(high) * exprel(low - high)
     n = len(points)
     matrix = jnp.stack(
@@ -253,22 +276,22 @@ class JaxDraw:
 
 
 RUNTIME: Mapping[str, Callable[..., Any] | float] = {
-    "sin": jnp.sin,
-    "cos": jnp.cos,
-    "tan": jnp.tan,
-    "sinh": jnp.sinh,
-    "cosh": jnp.cosh,
-    "tanh": jnp.tanh,
-    "arcsin": jnp.arcsin,
-    "arccos": jnp.arccos,
-    "arctan": jnp.arctan,
-    "exp": jnp.exp,
-    "log": jnp.log,
-    "log10": jnp.log10,
-    "expm1": jnp.expm1,
-    "log1p": jnp.log1p,
-    "exprel": exprel,
-    "sqrt": safe_sqrt,
+    "sin": of_floats(jnp.sin),
+    "cos": of_floats(jnp.cos),
+    "tan": of_floats(jnp.tan),
+    "sinh": of_floats(jnp.sinh),
+    "cosh": of_floats(jnp.cosh),
+    "tanh": of_floats(jnp.tanh),
+    "arcsin": of_floats(jnp.arcsin),
+    "arccos": of_floats(jnp.arccos),
+    "arctan": of_floats(jnp.arctan),
+    "exp": of_floats(jnp.exp),
+    "log": of_floats(jnp.log),
+    "log10": of_floats(jnp.log10),
+    "expm1": of_floats(jnp.expm1),
+    "log1p": of_floats(jnp.log1p),
+    "exprel": of_floats(exprel),
+    "sqrt": of_floats(safe_sqrt),
     "abs": jnp.abs,
     "sign": jnp.sign,
     "clip": jnp.clip,
@@ -285,6 +308,7 @@ RUNTIME: Mapping[str, Callable[..., Any] | float] = {
     "propagator": propagator,
     "propagate": propagate,
     "power": power,
+    "divide": divide,
     "floor_divide": jnp.floor_divide,
     "remainder": jnp.remainder,
     "logical_not": jnp.logical_not,

@@ -91,11 +91,12 @@ def lower(
     body: list[str] = []
     used: dict[str, None] = {}
     draws = Draws()
+    written: set[str] = set()  # so far: reading these needs no argument
 
     def final(expr: Expr) -> Expr:
         """The expression as the step computes it; its names become arguments."""
         taken = hoist(expr)
-        used.update(dict.fromkeys(sorted(names(taken))))
+        used.update(dict.fromkeys(sorted(names(taken) - written)))
         return taken
 
     for statement in statements:
@@ -109,11 +110,13 @@ def lower(
                 hoist.alias(target, expr)
             case Assign(target=target):
                 if target in guards:
-                    used.update({guards[target]: None, target: None})
+                    used.update(dict.fromkeys(n for n in (guards[target], target) if n not in written))
                 body.append(print_statement(Assign(target, "=", final(statement.value)), draws, guards))
+                written.add(target)
             case Propagate():
-                used.update(dict.fromkeys(statement.variables))
+                used.update(dict.fromkeys(n for n in statement.variables if n not in written))
                 body.append(_propagation(statement, hoist, final, draws))
+                written.update(statement.targets)
     for result, expr in extra.items():
         body.append(f"{result} = {print_expression(final(expr), draws)}")
     local = seen | set(extra)
@@ -121,8 +124,7 @@ def lower(
     runtime = {**RUNTIME, **(functions or {})}
     hoisted = [f"_c{k}" for k in range(hoist.count)]
     prepare = compile_source(f"{name}_prepare", hoist.reads, hoist.lines, hoisted, runtime)
-    # A variable that is written before it is read still arrives as an argument: harmless, and simpler.
-    arguments = [n for n in used if n not in hoisted and not (n in local and n.startswith("_"))]
+    arguments = [n for n in used if n not in hoisted]
     run = compile_source(name, [*arguments, *hoisted, "_draw"], body, returns, runtime)
     return Block(tuple(hoist.reads), tuple(arguments), tuple(returns), draws.count, hoist.count, prepare, run)
 

@@ -126,6 +126,7 @@ RUNTIME: Mapping[str, Callable[..., Any] | float] = {
     "timed_array": timed_array,
     "timed_array_2d": timed_array_2d,
     "power": power,
+    "divide": np.true_divide,
     "floor_divide": np.floor_divide,
     "remainder": np.remainder,
     "logical_not": np.logical_not,

@@ -173,9 +173,7 @@ def _values(
     if prepared.values is not None:
         places = [(arrays.add(value.reshape(-1)), value.ndim) for value in prepared.values]
 
-        def constant(
-            refs: Any, sums: Any, edge: Array, live: Array, source: Array, target: Array
-        ) -> tuple[Array, ...]:
+        def constant(refs: Any, sums: Any, edge: Array, live: Array, source: Array, target: Array) -> tuple[Array, ...]:
             return tuple(
                 triton.load(refs[place].at[edge], mask=live, other=0) if ndim else refs[place][0]
                 for place, ndim in places
@@ -190,9 +188,7 @@ def _values(
     every = (operands.synapse, operands.source, operands.target, operands.shared)
     flags = {name for values in every for name, value in values.items() if value.dtype == jnp.bool_}
 
-    def computed(
-        refs: Any, sums: Any, edge: Array, live: Array, source: Array, target: Array
-    ) -> tuple[Array, ...]:
+    def computed(refs: Any, sums: Any, edge: Array, live: Array, source: Array, target: Array) -> tuple[Array, ...]:
         synapse = number(refs, edge, live)
         source = jnp.broadcast_to(source, edge.shape)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,15 +11,15 @@ import numpy as np
 
 from jaxsnn.delays import choose as choose_delay
 from jaxsnn.delays import delay_steps, resize, source_ring, spike_history, target_ring
+from jaxsnn.equations.expressions import names
+from jaxsnn.equations.statements import Assign
 from jaxsnn.errors import DelayError, NetworkError, NotSupportedError
 from jaxsnn.events import Wiring, history_wiring
 from jaxsnn.objects.base import Connections, Parts
 from jaxsnn.objects.variables import HostVariable
-from jaxsnn.equations.expressions import names
-from jaxsnn.equations.statements import Assign
-from jaxsnn.program import Deliver, Operation
+from jaxsnn.program import Deliver, Operation, Summed
 from jaxsnn.simulation import Params, Schedule, Setting, State, Tables
-from jaxsnn.simulation.synaptic import Analysis, analyse
+from jaxsnn.simulation.synaptic import analyse
 
 __all__ = ["Assembly"]
 
@@ -33,13 +34,14 @@ class Assembly:
     """What a network keeps between runs besides the values of its objects.
 
     step: steps done; rings: spikes on their way, ``(kind of buffer, arrays)`` for each pathway; events: event sets
-    of the last step; wirings: connectivity already on the device.
+    of the last step; wirings: connectivity already on the device; kinds: of the delay buffers in use.
     """
 
     step: int = 0
     rings: dict[str, tuple[str, tuple[np.ndarray, ...]]] = field(default_factory=dict)
     events: dict[str, np.ndarray] = field(default_factory=dict)
     wirings: dict[str, tuple[Any, Wiring]] = field(default_factory=dict)
+    kinds: dict[str, str] = field(default_factory=dict)
 
     def trees(self, parts: Parts, key: Any, setting: Setting) -> tuple[Params, State]:
         """Parameters and state from the values the objects have now."""
@@ -64,6 +66,9 @@ class Assembly:
                     rings[operation.pathway] = ring
                 if delay is not None:
                     indices[f"{operation.pathway}.delay"] = jnp.asarray(delay, jnp.int32)
+            elif isinstance(operation, Summed) or _reads_ends(operation):
+                for name, ends in _ends(operation, parts).items():
+                    indices.setdefault(name, jnp.asarray(ends, jnp.int32))
         schedules, cursors = {}, {}
         for name, (steps, index) in parts.schedules.items():
             operation = next(op for op in program.operations if op.name == name)
@@ -83,38 +88,32 @@ class Assembly:
 
     def _pathway(
         self, operation: Deliver, given: Connections, setting: Setting
-    ) -> tuple[Wiring, tuple[Any, ...] | None, int | None]:
+    ) -> tuple[Wiring, tuple[Any, ...] | None, Any]:
         """Connectivity sorted for delivery, and the delay buffer with what is on its way."""
-        dt = setting.program.dt * operation.every
+        dt, dtype = setting.program.dt * operation.every, setting.dtype
         try:
             steps = delay_steps(given.delay, dt)
         except DelayError as error:
             raise DelayError(f"{operation.synapses}: {error}") from None
-        found = increments(operation.code)
-        changing = reads_changing(operation.code, found, setting)
-        choice = choose_delay(steps, True, changing)
-        if choice.name == "spike_history":
-            raise operation.code.source.error(
-                "with different delays, this version carries out code that adds a value known when the spike leaves"
-                " (constants and parameters of the synapse); what is added here can change before arrival",
-                kind=NotSupportedError,
-            )
-        n_target = setting.program.size(operation.target.owner)
-        targets = found or ()
-        size = choice.length * (operation.source.size if choice.name == "source_ring" else n_target)
+        code = analyse(operation.code)
+        known = code.constant(setting.constant_name(code.code.scope))
+        choice = choose_delay(steps, code.additive, not known)
+        n_source, n_target = operation.source.size, setting.program.size(operation.target.owner)
+        size = choice.length * (n_target if choice.name == "target_ring" else n_source)
         if size > LONGEST_RING or choice.length > LONGEST_DELAY:
             longest = float(np.max(given.delay))
             raise DelayError(
                 f"{operation.synapses}: a delay of {longest:g} s is {int(np.max(steps))} steps of {dt * 1e3:g} ms, and"
                 f" waiting spikes would need {size:.1e} entries; is the unit right (ms, not second)?"
             )
-        heterogeneous = choice.name == "target_ring"
+        heterogeneous = choice.name in ("target_ring", "spike_history")
         identity = (
             id(given.source),
             id(given.target),
             id(given.delay) if heterogeneous else 0,
             dt,
             operation.target.start,
+            choice.name if heterogeneous else "",
         )
         cached = self.wirings.get(operation.pathway)
         if (
@@ -124,32 +123,32 @@ class Assembly:
         ):
             wiring = cached[1]
         else:
-            wiring = Wiring.build(
-                given.source,
-                given.target + np.int32(operation.target.start),
-                operation.source.size,
-                n_target,
-                steps if heterogeneous else None,
-            )
+            target = given.target + np.int32(operation.target.start)
+            if choice.name == "spike_history":
+                wiring, _ = history_wiring(given.source, target, n_source, n_target, steps)
+            else:
+                waits = steps if heterogeneous else None
+                wiring = Wiring.build(given.source, target, n_source, n_target, waits)
             # The arrays are kept so that their identities stay taken.
             self.wirings[operation.pathway] = ((identity, steps, given), wiring)
-        if choice.name == "none":
-            fresh: tuple[Any, ...] | None = None
-        elif choice.name == "source_ring":
-            fresh = (np.asarray(source_ring.init(int(np.max(steps)), operation.source.size)),)
-        else:
-            fresh = tuple(
-                np.asarray(
-                    target_ring.init(
-                        int(np.max(steps)),
-                        operation.source.size if i.ref.via == operation.trigger else n_target,
-                        setting.dtype,
-                    )
+        longest = int(np.max(steps, initial=0))
+        delay: Any = None
+        fresh: tuple[Any, ...] | None = None
+        self.kinds[operation.pathway] = choice.name
+        match choice.name:
+            case "source_ring":
+                fresh, delay = (np.asarray(source_ring.init(longest, n_source)),), longest
+            case "target_ring":
+                fresh = tuple(
+                    np.asarray(target_ring.init(longest, n_source if c.via == operation.trigger else n_target, dtype))
+                    for c in code.changes
                 )
-                for i in targets
-            )
-        rings = self._pending(operation, choice.name, fresh)
-        delay = int(np.max(steps)) if choice.name == "source_ring" else None
+            case "spike_history":
+                fresh, delay = (np.asarray(spike_history.init(longest, n_source)),), -np.unique(-steps)
+                # Spikes on their way find their synapses by delay: all of that must still be the same.
+                digest = zlib.crc32(b"".join(np.ascontiguousarray(a) for a in (steps, given.source, given.target)))
+                self.kinds[operation.pathway] += f"-{digest:08x}"
+        rings = self._pending(operation, self.kinds[operation.pathway], fresh)
         return wiring, None if rings is None else tuple(jnp.asarray(r) for r in rings), delay
 
     def _pending(self, operation: Deliver, kind: str, fresh: tuple[Any, ...] | None) -> tuple[Any, ...] | None:
@@ -159,14 +158,48 @@ class Assembly:
             return fresh
         old_kind, old = kept
         if old_kind != kind or fresh is None or len(old) != len(fresh):
+            if "spike_history" in old_kind:
+                raise NotSupportedError(
+                    f"{operation.synapses}: delays or synapses were changed between runs while spikes may be on their"
+                    f" way; with different delays and code that runs at arrival, this version cannot tell which of them"
+                    f" have arrived. Run {old[0].shape[0] - 1} steps without spikes of the source first"
+                )
             raise NotSupportedError(
                 f"{operation.synapses}: the delays were changed between runs from '{old_kind}' to '{kind}' while spikes"
                 f" are on their way; this version keeps them only if delays stay all equal, or all different"
             )
         if any(a.shape[1:] != b.shape[1:] for a, b in zip(old, fresh, strict=True)):
             raise NetworkError(f"{operation.synapses}: the groups changed while spikes are on their way")
+        if "spike_history" in kind:
+            return old
         length = max(old[0].shape[0], fresh[0].shape[0])
         return tuple(resize(ring, self.step, length) for ring in old)
+
+
+def _reads_ends(operation: Operation) -> bool:
+    """Whether an operation on synapses reads variables of the neurons at their ends."""
+    code = getattr(operation, "code", None)
+    if code is None or isinstance(operation, Deliver):
+        return False
+    read = set().union(*(names(s.value) for s in code.statements if isinstance(s, Assign)))
+    for expression in (getattr(operation, "expressions", None) or {}).values():
+        read |= names(expression)
+    return any(n in code.scope and code.scope[n].via in ("pre", "post") for n in read)
+
+
+def _ends(operation: Operation, parts: Parts) -> dict[str, np.ndarray]:
+    """For each synapse the neurons at both ends, as places in the arrays of their groups."""
+    owner = operation.domain.owner  # type: ignore[attr-defined]
+    if f"{owner}.i" in parts.indices:
+        return {}
+    for other in parts.operations:
+        if isinstance(other, Deliver) and other.synapses == owner:
+            given = parts.connections[other.pathway]
+            source, target = given.source + other.source.start, given.target + other.target.start
+            return dict(
+                zip((f"{owner}.i", f"{owner}.j"), (source, target)[:: 1 if other.trigger == "pre" else -1], strict=True)
+            )
+    raise NetworkError(f"{operation.name} needs to know which neurons the synapses of {owner} connect")
 
 
 def _schedule(steps: np.ndarray, index: np.ndarray) -> Schedule:

@@ -120,6 +120,8 @@ class Network:
         if abs(self._kept.step * self._dt - steps * new) > 1e-4 * new:
             raise NetworkError(f"t = {self.t} is no multiple of the new time step {value}")
         for given in self._objects:
+            if getattr(given, "_dt", None) is not None:
+                continue  # counts steps of its own
             if isinstance(given, VariableOwner) and not isinstance(given, Subgroup) and "lastspike" in given._hosts:
                 last = given._hosts["lastspike"]
                 fired = last.value > -(2**30)
@@ -292,8 +294,7 @@ class Network:
                 host.version += 1
         kinds = {op.pathway: op for op in simulation.program.operations if isinstance(op, Deliver)}
         for pathway, rings in state.rings.items():
-            kind = "source_ring" if state.tables.wirings[pathway].delay is None else "target_ring"
-            self._kept.rings[pathway] = (kind, tuple(np.asarray(r) for r in rings))
+            self._kept.rings[pathway] = (self._kept.kinds[pathway], tuple(np.asarray(r) for r in rings))
         for pathway in kinds:
             if pathway not in state.rings:
                 self._kept.rings.pop(pathway, None)

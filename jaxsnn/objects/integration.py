@@ -29,7 +29,7 @@ from jaxsnn.integrators import OdeSystem, integrate
 from jaxsnn.objects.base import Parts
 from jaxsnn.units import second, strip
 
-__all__ = ["check_refractory", "integration_statements", "refractory_statements"]
+__all__ = ["check_refractory", "expanded", "integration_statements", "ode_system", "refractory_statements"]
 
 
 def refractory_statements(group: Any, binder: Binder) -> list[Statement]:
@@ -90,6 +90,30 @@ def integration_statements(group: Any, binder: Binder, parts: Parts) -> list[Sta
         if group.method is not None:
             raise ArgumentError(f"{group.name}: method={group.method!r}, but there is nothing to integrate")
         return []
+    system = ode_system(group, binder)
+    result = integrate(system, group.method)
+    parts.notes.append(f"{group.name}: {result.reason}")
+    rhs = system.rhs
+    guarded = set(group._guards())
+    dependents = _dependents(rhs, guarded)
+    if not dependents:
+        return expanded(result.statements, binder)
+    # The frozen system may be simpler (linear where the free one is not): it keeps the free one's scheme.
+    automatic = group.method is None or (isinstance(group.method, list | tuple))
+    method = result.method if automatic else group.method
+    frozen = {n: Number(0) if n in guarded else e for n, e in rhs.items()}
+    blended = _blend(
+        result.statements,
+        integrate(OdeSystem(frozen, system.scope, system.source, binder.varying), method).statements,
+        tuple(rhs),
+        guarded,
+        dependents,
+    )
+    return expanded(blended, binder)
+
+
+def ode_system(group: Any, binder: Binder) -> OdeSystem:
+    """The differential equations of a group, with their dimensions checked and their names given meaning."""
     source = group.equations.source
     scope: dict[str, Symbol] = dict(group._symbols())
     rhs: dict[str, Expr] = {}
@@ -119,28 +143,10 @@ def integration_statements(group: Any, binder: Binder, parts: Parts) -> list[Sta
         rhs[name] = binder.bind(substitute(expr, substitutes), source)
     all_names = {**scope, **{n: Symbol(c.type, c.dim) for n, c in binder.constants.items()}}
     # Calls of timed arrays are expanded after integration: a scheme may evaluate them at other times than t.
-    system = OdeSystem(rhs, all_names, source, binder.varying)
-    result = integrate(system, group.method)
-    parts.notes.append(f"{group.name}: {result.reason}")
-    guarded = set(group._guards())
-    dependents = _dependents(rhs, guarded)
-    if not dependents:
-        return _expanded(result.statements, binder)
-    # The frozen system may be simpler (linear where the free one is not): it keeps the free one's scheme.
-    automatic = group.method is None or (isinstance(group.method, list | tuple))
-    method = result.method if automatic else group.method
-    frozen = {n: Number(0) if n in guarded else e for n, e in rhs.items()}
-    blended = _blend(
-        result.statements,
-        integrate(OdeSystem(frozen, all_names, source, binder.varying), method).statements,
-        tuple(rhs),
-        guarded,
-        dependents,
-    )
-    return _expanded(blended, binder)
+    return OdeSystem(rhs, all_names, source, binder.varying)
 
 
-def _expanded(statements: Iterable[Statement], binder: Binder) -> list[Statement]:
+def expanded(statements: Iterable[Statement], binder: Binder) -> list[Statement]:
     """Statements with the calls of timed arrays written in functions of the language."""
     expand = binder.expand
     result: list[Statement] = []

@@ -19,7 +19,7 @@ from jaxsnn.objects.groups import TIME, Group
 from jaxsnn.objects.integration import check_refractory, integration_statements, refractory_statements
 from jaxsnn.objects.variables import DTYPES, HostVariable
 from jaxsnn.program import Code, Ref, Reset, Threshold, Update, Variable
-from jaxsnn.units import DIMENSIONLESS, second
+from jaxsnn.units import DIMENSIONLESS, second, strip
 
 __all__ = ["NeuronGroup"]
 
@@ -222,6 +222,8 @@ class NeuronGroup(Group):
 
     def _read(self, name: str, elements: np.ndarray) -> Any:
         t, dt = self._now
+        if self._dt is not None:  # its own steps are what `lastspike` counts
+            dt = float(strip(self._dt, second.dim, f"{self.name}: dt"))
         match name:
             case "i":
                 return elements

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 
 from jaxsnn.codegen.jax_runtime import JaxDraw
 from jaxsnn.program import Key, Program, Ref, Window
@@ -75,7 +76,15 @@ class Frame:
         return self.tables.values[owner][name]
 
     def read(self, ref: Ref, window: Window, every: int = 1) -> Array:
-        """A name of code that runs over a window."""
+        """A name of code that runs over a window.
+
+        With 64-bit floats, integers are read as 64-bit ones: JAX divides 32-bit integers in single precision.
+        """
+        found = self._read(ref, window, every)
+        wide = found.dtype == jnp.int32 and self.setting.dtype == np.float64
+        return found.astype(jnp.int64) if wide else found
+
+    def _read(self, ref: Ref, window: Window, every: int) -> Array:
         if ref.owner == "clock":
             return self.clock(ref.name, every)
         if ref.via == "index":
@@ -85,9 +94,11 @@ class Frame:
             return whole.reshape(()) if whole.shape == (1,) else whole
         if ref.via in ("pre", "post"):
             return whole[self.end(window.owner, ref.via)]
-        if whole.shape[0] == window.size:
-            return whole
-        return whole[window.start : window.stop]
+        return _slice(whole, window)
+
+    def part(self, key: Key, window: Window) -> Array:
+        """A variable in a window of its owner."""
+        return _slice(self.value(key), window)
 
     def end(self, synapses: str, via: str) -> Array:
         """For each synapse the neuron at an end, as a place in the arrays of its group."""
@@ -96,7 +107,7 @@ class Frame:
     def write(self, ref: Ref, window: Window, value: Array, mask: Array | None = None) -> None:
         """Replace the values of a window, where the mask holds."""
         old = self.value(ref.key)
-        part = old if old.shape[0] == window.size else old[window.start : window.stop]
+        part = _slice(old, window)
         new = jnp.broadcast_to(value, part.shape).astype(old.dtype)
         if mask is not None:
             new = jnp.where(mask, new, part)
@@ -107,8 +118,11 @@ class Frame:
         self.values[ref.key] = new if part is old else old.at[window.start : window.stop].set(new)
 
     def event(self, owner: str, event: str, window: Window) -> Array:
-        whole = self.events[(owner, event)]
-        return whole if whole.shape[0] == window.size else whole[window.start : window.stop]
+        return _slice(self.events[(owner, event)], window)
 
     def draw(self, name: str, shape: tuple[int, ...]) -> JaxDraw:
         return JaxDraw(step_key(self.tables.key, name, self.step), shape, self.setting.dtype)
+
+
+def _slice(whole: Array, window: Window) -> Array:
+    return whole if whole.shape[0] == window.size else whole[window.start : window.stop]

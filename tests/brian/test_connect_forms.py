@@ -147,7 +147,9 @@ def test_weights_in_text(brian, x64, text):
     same_synapses(Both(brian, build))
 
 
-@pytest.mark.parametrize("item", [(0, slice(None)), (slice(2, 5), 3), "i > j", slice(3, 20), (slice(None), slice(1, 4))])
+@pytest.mark.parametrize(
+    "item", [(0, slice(None)), (slice(2, 5), 3), "i > j", slice(3, 20), (slice(None), slice(1, 4))]
+)
 def test_weights_of_some(brian, x64, item):
     def build(lib):
         objects = model(lib, FORMS["condition"])

@@ -25,7 +25,7 @@ I : volt
 """
 CONDUCTANCE = """
 dv/dt = (I + rise*(25*mV - v) - gi - v)/tau : volt
-rise = ge/(20*mV)*clip(1 - v/(30*mV), 0, 2) : 1
+rise = ge/(20*mV)*clip(1 - gi/(30*mV), 0, 2) : 1
 dge/dt = -ge/taue : volt
 dgi/dt = (g - gi)/taui : volt
 dg/dt = -g/taue : volt
@@ -94,9 +94,9 @@ def network(lib, equations, method, refractory=None):
     cells.I = np.linspace(12, 40, n) * mV
     exc = lib.Synapses(cells[:30], cells, on_pre="ge_post += 1.1*mV", delay=1.2 * ms)
     exc.connect(**dict(zip("ij", pairs(30, n, 0.2, 6), strict=True)))
-    inh = lib.Synapses(cells[30:], cells, "w : volt", on_pre="gi_post += w")
+    inh = lib.Synapses(cells[30:], cells, "weight : volt", on_pre="gi_post += weight")
     inh.connect(**dict(zip("ij", pairs(10, n, 0.4, 7), strict=True)))
-    inh.w = "(1 + 0.05*i)*mV"
+    inh.weight = "(1 + 0.05*i)*mV"
     return {
         "cells": cells,
         "exc": exc,

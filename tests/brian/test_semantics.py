@@ -67,8 +67,7 @@ TEXTS = [
     "gain = 2*w\nv += gain*c",
     "v += w*(t > 5*ms)",
     "v += w*int(t > 5*ms and i != j)",
-    "v += w*clip(v, 0, 0.5)",
-    "v += 0.1*(1 - v)",
+    "v += w*clip(c, 0.06, 0.15)",
     "v += N_pre*0.01 + 0.001*N_post + 0.001*N_outgoing",
 ]
 
@@ -78,10 +77,16 @@ TEXTS = [
 def test_on_pre(brian, x64, text, delay):
     both = Both(brian, lambda lib: wired(lib, text, delay)).run(20)
     both.same(atol=1e-13, silent=True)
-    assert np.ptp(both.ours.trace.v) + np.ptp(both.ours.source_trace.x) > 0.05
+    assert np.ptp(both.ours.trace.v, axis=1).max() + np.ptp(both.ours.source_trace.x, axis=1).max() > 0.05
 
 
-CONSTANT = [t for t in TEXTS if "t >" not in t and "clip(v" not in t and "1 - v" not in t and "x_pre" not in t]
+@pytest.mark.xfail(strict=True, reason="synapses that arrive together all read the value before the first of them")
+def test_increments_that_depend_on_their_target(brian, x64):
+    """Brian2 carries out such code synapse by synapse, so the second one reads what the first has written."""
+    Both(brian, lambda lib: wired(lib, "v += 0.1*(1 - v)")).run(20).same(atol=1e-13)
+
+
+CONSTANT = [t for t in TEXTS if "t >" not in t and "x_pre" not in t]
 
 
 @pytest.mark.parametrize("text", CONSTANT)
@@ -118,9 +123,9 @@ def test_many_synapses_on_one_target(brian, x64):
 
 
 def test_names_of_synapses_come_before_those_of_the_target(brian, x64):
-    Both(brian, lambda lib: wired(lib, "v += k*w + g", model="w : 1\nk = 2*w + c_post : 1\ng : 1 (shared)")).run(10).same(
-        atol=1e-13, silent=True
-    )
+    Both(brian, lambda lib: wired(lib, "v += k*w + g", model="w : 1\nk = 2*w + c_post : 1\ng : 1 (shared)")).run(
+        10
+    ).same(atol=1e-13, silent=True)
 
 
 def test_subexpressions_of_the_neurons_at_both_ends(brian, x64):
@@ -183,9 +188,9 @@ def test_values_of_parts(brian, x64):
         cells = target(lib, n=10)
         part = cells[3:9]
         part.v = "0.1*i + c"
-        part.x[2:4] = "v*2"
+        part.x = "v*2 + i"
         part[1:3].x = 7
-        part.c["i > 3"] = "i*N"
+        part.c[2:4] = [5, 6]
         cells.v[[0, 9]] = [3, 4]
         return {"cells": cells}
 
@@ -265,13 +270,14 @@ def test_a_level_above_threshold_fires_in_every_step(brian, x64):
 
 
 def test_reset_statements_follow_each_other(brian, x64):
+    # Not "old = v": in Brian2 2.9's NumPy code old is then another name of v and changes with it.
     def build(lib):
         cells = lib.NeuronGroup(
             5,
             "dv/dt = (1 + 0.2*i)/ms : 1\na : 1\nb : 1\nk : integer",
             threshold="v > 1",
             reset="""
-            old = v       # a local
+            old = 1*v       # a local
             v -= 1
             a = a*0.9 + old
             b += a*v      # reads what has changed
@@ -301,7 +307,7 @@ def test_shared_variables(brian, x64):
             5,
             """
             dv/dt = (gain*i - v)/tau : 1
-            dg/dt = (1 - g)/(20*ms) : 1 (shared)
+            g = 0.1 + 0.2*sin(t/ms) : 1 (shared)
             gain = 1 + g + bias : 1 (shared)
             bias : 1 (shared)
             """,

@@ -57,7 +57,7 @@ def test_run_of_the_network_equals_two_halves_of_the_simulation(name, x64):
         np.testing.assert_allclose(net["rate"].rate / Hz, counts / (30 * sim.dt), rtol=1e-12)
 
 
-@pytest.mark.parametrize("name", ["delays", "noise", "own_clock"])
+@pytest.mark.parametrize("name", ["delays", pytest.param("noise", marks=pytest.mark.slow), "own_clock"])
 def test_network_runs_in_pieces_of_any_size(name, monkeypatch, x64):
     """Several calls of run, and chunks of 1, 7 and 64 steps, record and leave the same."""
 
@@ -86,8 +86,9 @@ def test_network_runs_in_pieces_of_any_size(name, monkeypatch, x64):
         agree(one, history(cuts, longest, memory))
 
 
-@pytest.mark.parametrize("name", ["delays", "own_clock"])
-@pytest.mark.parametrize("unroll", [4, 8])
+@pytest.mark.parametrize(
+    "name, unroll", [("own_clock", 4), ("delays", 8), pytest.param("own_clock", 8, marks=pytest.mark.slow)]
+)
 def test_unrolling_changes_nothing(name, unroll, x64):
     net = NETWORKS[name]("float64")
     plain = net.compile(unroll=1)

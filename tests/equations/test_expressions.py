@@ -236,5 +236,5 @@ def test_values_in_the_step_are_brians(brian_values: dict[str, np.ndarray]) -> N
         assert found.shape == (5, 1)
         # XLA's elementary functions are good to a few units in the last place. Two integers of 32 bits
         # are divided in float32 by JAX, whatever the type of the floats is.
-        rtol = 1e-7 if text in ("k / m", "1 / m") else 1e-13
+        rtol = 1e-13
         np.testing.assert_allclose(found[:, 0], brian_values[text], rtol=rtol, atol=1e-14, err_msg=text)

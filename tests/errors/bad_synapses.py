@@ -342,18 +342,6 @@ TABLE = (
         ("on_post is not part of this version", "on_pre"),
     ),
     Bad(
-        "general on_pre",
-        r"""
-        S = Synapses(cells, cells, "w : volt", on_pre="v_post += w\nw = 0.9*w")
-        S.connect()
-        Network(cells, S).run(1*ms)
-        """,
-        NotImplementedError,
-        ("'w' belongs to the synapses", "v_post += w"),
-        "w = 0.9*w",
-        "w = 0.9*w",
-    ),
-    Bad(
         "on_pre dict",
         'S = Synapses(cells, cells, "w : volt", on_pre={"a": "v_post += w"})',
         NotImplementedError,
@@ -373,50 +361,6 @@ TABLE = (
         ("differential equations", "w : volt"),
         "dg/dt = -g/ms : 1 (clock-driven)",
         "dg/dt = -g/ms : 1 (clock-driven)",
-    ),
-    Bad(
-        "stochastic on_pre",
-        r"""
-        S = Synapses(cells, cells, "w : volt", on_pre="v_post += rand()*w")
-        S.connect()
-        Network(cells, S).run(1*ms)
-        """,
-        NotImplementedError,
-        ("draws random numbers", "v_post += w"),
-        "v_post += rand()*w",
-    ),
-    Bad(
-        "order dependent",
-        r"""
-        S = Synapses(cells, cells, "w : volt", on_pre="v_post = w")
-        S.connect()
-        Network(cells, S).run(1*ms)
-        """,
-        NotImplementedError,
-        ("order of the spikes", "v_post += w"),
-        "v_post = w",
-    ),
-    Bad(
-        "mult",
-        r"""
-        S = Synapses(cells, cells, "w : 1", on_pre="v_post *= w")
-        S.connect()
-        Network(cells, S).run(1*ms)
-        """,
-        NotImplementedError,
-        ("order of the spikes",),
-        "v_post *= w",
-    ),
-    Bad(
-        "het state",
-        r"""
-        S = Synapses(cells, cells, "w : 1", on_pre="v_post += v_pre*w")
-        S.connect()
-        S.delay = "i*ms"
-        Network(cells, S).run(1*ms)
-        """,
-        NotImplementedError,
-        ("different delays", "can change before arrival"),
     ),
     Bad(
         "syn write i",

@@ -26,7 +26,7 @@ class StateMonitor(Recorder):
         source: Group, subgroup or synapses.
         variables: One name or several; ``True`` for all.
         record: Element numbers, a condition in text, or True for all.
-        dt: Interval of recording, a multiple of the time step.
+        dt: Interval of recording, a multiple of the time step; that of the source if left out.
         when: Slot of recording; ``"start"`` records x(t) before anything happens in the step.
 
     ``M.v`` has shape (elements, times); ``M[k].v`` is the trace of element k; ``M.t`` the times.
@@ -91,7 +91,9 @@ class StateMonitor(Recorder):
 
     def lower(self, parts: Parts, namespace: Mapping[str, Any]) -> None:
         source = self.source
-        every = 1 if self._dt is None else steps_of(self._dt, parts.dt, f"{self.name}: dt")
+        own = getattr(source._parent if isinstance(source, Group) else source, "_dt", None)
+        interval = own if self._dt is None else self._dt
+        every = 1 if interval is None else steps_of(interval, parts.dt, f"{self.name}: dt")
         if isinstance(source, Group):
             window = source._window
             substitutes = dict(source._code_substitutes())

@@ -84,7 +84,7 @@ class OneStage:
                 start = 0 if source_side else op.target.start
                 roles["source" if source_side else "target"][name] = jnp.arange(size, dtype=jnp.int32) - start
             elif ref.via == op.trigger:
-                roles["source"][name] = frame.read(ref, op.source, op.every)
+                roles["source"][name] = frame.part(ref.key, op.source)
             elif ref.via in ("pre", "post"):
                 roles["target"][name] = frame.value(ref.key)
             elif ref.via == "self" and ref.owner != "clock":
@@ -141,11 +141,8 @@ class OneStage:
 
     def _part(self, frame: Frame, k: int) -> Any:
         """The variable an output changes: of the source window, of all the target's neurons, of the synapses."""
-        whole = frame.value(self.changes[k].ref.key)
-        if self.outputs[k].side == "source":
-            window = self.operation.source
-            return whole if whole.shape[0] == window.size else whole[window.start : window.stop]
-        return whole
+        key = self.changes[k].ref.key
+        return frame.part(key, self.operation.source) if self.outputs[k].side == "source" else frame.value(key)
 
     def _store(self, frame: Frame, ref: Ref, old: Any, new: Any) -> None:
         guard = self.analysis.guard(ref)

@@ -75,9 +75,7 @@ class Statementwise:
         local: dict[str, Array] = {}
         draws = 0
         for action, block in zip(self.analysis.actions, self.blocks, strict=True):
-            arguments = [
-                local[name] if name in local else self._read(name, frame, order) for name in block.reads
-            ]
+            arguments = [local[name] if name in local else self._read(name, frame, order) for name in block.reads]
             draw = _Draw(words, jnp.arange(order.source.shape[0], dtype=jnp.int32), self.setting.dtype, draws)
             (value,) = block.run(*arguments, draw)
             draws += block.draws

@@ -1,0 +1,1 @@
+"""What synapses are made of: their equations, the meaning of names, connections, pathways, and how they lower."""
