@@ -1,10 +1,10 @@
-"""jaxsnn: Brian-style equations become pure JAX step functions.
+r"""jaxsnn: Brian-style equations become pure JAX step functions.
 
 >>> import jaxsnn as snn
 >>> from jaxsnn.units import ms, mV
 >>> cells = snn.NeuronGroup(
 ...     3,
-...     "dv/dt = (I - v)/tau : volt\\nI : volt",
+...     "dv/dt = (I - v)/tau : volt\nI : volt",
 ...     threshold="v > 10*mV",
 ...     reset="v = 0*mV",
 ...     namespace={"tau": 10 * ms},

@@ -32,7 +32,7 @@ def of_floats(function: Callable[[Array], Array]) -> Callable[[Array], Array]:
 
 def divide(x: Array, y: Array) -> Array:
     """True division; two integers are divided as floats of full width."""
-    return _as_float(x) / y if jnp.issubdtype(jnp.result_type(y), jnp.integer) else x / y
+    return x / _as_float(y)
 
 
 def _as_float(x: Array) -> Array:
@@ -56,15 +56,13 @@ def exprel(x: Array) -> Array:
 
 def timestep(t: Array, dt: Array) -> Array:
     """Whole number of steps in a time, with a margin of a thousandth of a step."""
-    return jnp.trunc((t + 1e-3 * dt) / dt).astype(jnp.result_type(int))
+    return jnp.trunc((t + 1e-3 * dt) / dt).astype(jnp.int32)
 
 
 def to_int(x: Array) -> Array:
     """Truncation towards zero; True becomes 1."""
-    # 64 bits where JAX has them: it divides 32-bit integers in single precision.
-    integer = jnp.result_type(int)
     floating = jnp.issubdtype(jnp.result_type(x), jnp.floating)
-    return jnp.trunc(x).astype(integer) if floating else jnp.asarray(x, integer)
+    return jnp.trunc(x).astype(jnp.int32) if floating else jnp.asarray(x, jnp.int32)
 
 
 def power(x: Array, y: Array) -> Array:

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
+from jax import Array, lax
 from numpy.typing import ArrayLike
 
 from jaxsnn.errors import DelayError
@@ -36,9 +36,13 @@ def push(ring: Array, step: Array | int, spikes: Array) -> Array:
     return ring.at[step % ring.shape[0]].set(spikes)
 
 
-def due(ring: Array, step: Array | int, delays: Array) -> Array:
+def due(ring: Array, step: Array | int, delays: Array, backend: str = "gpu") -> Array:
     """Flags ``(K * n_source,)``: for each delay, which sources fired that many steps ago."""
-    return ring[(step - delays) % ring.shape[0]].reshape(-1)
+    rows = (step - delays) % ring.shape[0]
+    if backend != "cpu":
+        return ring[rows].reshape(-1)
+    # A gather of rows gets fused into what reads it, flag by flag: 6 ms for 41 rows of 10,000, against 0.1 by rows.
+    return lax.map(lambda row: lax.dynamic_index_in_dim(ring, row, keepdims=False), rows).reshape(-1)
 
 
 def resize(ring: ArrayLike, step: int, length: int) -> np.ndarray:

@@ -51,7 +51,7 @@ class Choice(NamedTuple):
     reason: str
 
 
-def choose(wiring: Wiring, constant: bool, backend: str, delays: bool = False) -> Choice:
+def choose(wiring: Wiring, constant: bool, backend: str, delays: bool = False, kernel_fits: bool = True) -> Choice:
     """Choose the execution of a pathway.
 
     Args:
@@ -59,11 +59,12 @@ def choose(wiring: Wiring, constant: bool, backend: str, delays: bool = False) -
         constant: whether every operand of the contributions keeps its value over the run.
         backend: ``"cpu"``, ``"gpu"``, ...; any other counts as a GPU.
         delays: whether the accumulators are rings, filled by the delays in ``wiring``.
+        kernel_fits: whether the contributions can be computed inside a GPU kernel.
 
     >>> choose(Wiring.build([0, 1], [1, 0], 2, 2), constant=True, backend="cpu").name
     'dense'
     """
-    if kernel.available(backend):
+    if kernel_fits and kernel.available(backend):
         return Choice("kernel", "a GPU kernel walks the rows of the sources that fired, whatever the size")
     entries = wiring.n_source * wiring.n_target
     if delays:

@@ -96,22 +96,76 @@ def deliver(
         return accumulators
     fired = spikes if spikes.dtype == jnp.bool_ else spikes != 0
     add = partial(_add, prepared, wiring, contribution, operands or Operands(), step)
-    strategy = _one_by_one if prepared.backend == "cpu" else _in_blocks
-    return strategy(wiring, fired, add, tuple(accumulators))
+    by_row = prepared.backend == "cpu"
+    width = min(wiring.longest_row, LANES_OF_A_ROW)
+    n_rows = max(1, min(wiring.n_source, LANES_OF_A_BLOCK // width))
+    shape = (width,) if by_row else (n_rows, width)
+    sums = tuple(accumulators)
+    totals = Totals(sums, _nothing(prepared.outputs, sums, shape, by_row and wiring.synapse is None))
+    totals = (_one_by_one if by_row else _in_blocks)(wiring, fired, add, totals, shape)
+    return _written(prepared.outputs, totals)
 
 
 class Piece(NamedTuple):
     """Some synapses, as places in the sorted arrays.
 
-    ``read(x)`` takes their entries out of a sorted ``(S,)`` array, ``write(x, new)`` puts new ones in where
-    they are ``live``; ``edge`` are the places, ``source`` is broadcastable to their shape.
+    ``read(x)`` takes their entries out of a sorted ``(S,)`` array; ``edge`` are their places, those that are not
+    ``live`` count for nothing, and ``source`` is broadcastable to their shape. ``start``: where they begin, if
+    they are contiguous.
     """
 
     read: Callable[[Array], Array]
-    write: Callable[[Array, Array], Array]
     edge: Array
     source: Array
     live: Array
+    start: Array | None
+
+
+class Pending(NamedTuple):
+    """New values of the synapses of the last piece, not yet written: one array for each output of synapses.
+
+    ``place``: where contiguous values begin, or the number of each synapse (S or more: of none).
+    """
+
+    place: Array
+    values: Sums
+
+
+class Totals(NamedTuple):
+    """What the loop over pieces carries.
+
+    A piece is written after the next trip has begun, and the next one is read from what was written then.
+    With reading and writing of one array in one trip, XLA cannot tell which comes first, and copies the array.
+    """
+
+    sums: Sums
+    pending: Pending | None
+
+
+def _nothing(outputs: tuple[Output, ...], sums: Sums, shape: tuple[int, ...], contiguous: bool) -> Pending | None:
+    """Writing this changes nothing."""
+    arrays = [x for output, x in zip(outputs, sums, strict=True) if output.side == "synapse"]
+    if not arrays:
+        return None
+    if contiguous:
+        return Pending(jnp.int32(0), tuple(x[: shape[0]] for x in arrays))
+    return Pending(jnp.full(shape, arrays[0].shape[0], jnp.int32), tuple(jnp.zeros(shape, x.dtype) for x in arrays))
+
+
+def _written(outputs: tuple[Output, ...], totals: Totals) -> Sums:
+    """The accumulators with what was pending."""
+    if totals.pending is None:
+        return totals.sums
+    place, values = totals.pending
+    left = iter(values)
+    return tuple(
+        total
+        if output.side != "synapse"
+        else lax.dynamic_update_slice(total, next(left), (place,))
+        if place.ndim == 0
+        else total.at[place].set(next(left), mode="drop")
+        for output, total in zip(outputs, totals.sums, strict=True)
+    )
 
 
 def _add(
@@ -121,9 +175,10 @@ def _add(
     operands: Operands,
     step: Array | int,
     piece: Piece,
-    sums: Sums,
-) -> Sums:
+    totals: Totals,
+) -> Totals:
     """Add some synapses to the accumulators."""
+    sums = _written(prepared.outputs, totals)
     read, live = piece.read, piece.live
     source, target = wiring.origin(piece.source), read(wiring.target)
     values = prepared.values
@@ -132,19 +187,17 @@ def _add(
         values = tuple(read(value) if value.ndim else value for value in values)
     else:
         operands = with_outputs(operands, prepared.outputs, sums)
-        own = operands.synapse.items()
         take = read if wiring.synapse is None else lambda x: jnp.take(x, number, mode="clip")
-        here = operands._replace(synapse={name: take(value) for name, value in own})
-        values = edge_values(contribution, here, source, target, None, number)
+        before = {name: take(value) for name, value in operands.synapse.items()}
+        values = edge_values(contribution, operands._replace(synapse=before), source, target, None, number)
     delay = None if wiring.delay is None else read(wiring.delay)
-    result = []
-    for (side, _), value, total in zip(prepared.outputs, values, sums, strict=True):
+    result, new = [], []
+    contiguous = piece.start is not None and wiring.synapse is None
+    for (side, name), value, total in zip(prepared.outputs, values, sums, strict=True):
         if side == "synapse":
             value = jnp.broadcast_to(value, live.shape).astype(total.dtype)
-            if wiring.synapse is None:
-                result.append(piece.write(total, value))
-            else:
-                result.append(total.at[jnp.where(live, number, total.shape[0])].set(value, mode="drop"))
+            new.append(jnp.where(live, value, before[name]) if contiguous else value)
+            result.append(total)
             continue
         # What is not live gets an index beyond the end, which "drop" leaves out.
         to = jnp.where(live, target if side == "target" else source, total.shape[-1])
@@ -154,36 +207,35 @@ def _add(
         else:
             slot = lax.rem(step + delay, jnp.int32(total.shape[0]))
             result.append(total.at[slot, to].add(value, mode="drop"))
-    return tuple(result)
+    if not new:
+        return Totals(tuple(result), None)
+    scattered = jnp.where(live, number, wiring.n_synapses)
+    place = piece.start if contiguous and piece.start is not None else scattered
+    return Totals(tuple(result), Pending(place, tuple(new)))
 
 
-def _one_by_one(wiring: Wiring, fired: Array, add: Callable[..., Sums], sums: Sums) -> Sums:
+def _one_by_one(
+    wiring: Wiring, fired: Array, add: Callable[..., Totals], totals: Totals, shape: tuple[int, ...]
+) -> Totals:
     words = _pack(fired)
     n_words = words.shape[0]
-    width = min(wiring.longest_row, LANES_OF_A_ROW)
+    (width,) = shape
     lane = jnp.arange(width, dtype=jnp.int32)
 
-    def add_row(source: Array, sums: Sums) -> Sums:
+    def add_row(source: Array, totals: Totals) -> Totals:
         begin, end = wiring.row_start[source], wiring.row_start[source + 1]
 
-        def add_piece(piece: Array | int, sums: Sums) -> Sums:
+        def add_piece(piece: Array | int, totals: Totals) -> Totals:
             first = begin + piece * width
             # A slice cannot reach beyond the array: near its end it starts early instead.
             start = jnp.minimum(first, wiring.n_synapses - width)
             edge = start + lane
             live = (edge >= first) & (edge < end)
-
-            def read(x: Array) -> Array:
-                return lax.dynamic_slice(x, (start,), (width,))
-
-            def write(x: Array, new: Array) -> Array:
-                return lax.dynamic_update_slice(x, jnp.where(live, new, read(x)), (start,))
-
-            return add(Piece(read, write, edge, source, live), sums)
+            return add(Piece(lambda x: lax.dynamic_slice(x, (start,), (width,)), edge, source, live, start), totals)
 
         if wiring.longest_row <= width:
-            return add_piece(0, sums)
-        return lax.fori_loop(0, (end - begin + width - 1) // width, add_piece, sums)
+            return add_piece(0, totals)
+        return lax.fori_loop(0, (end - begin + width - 1) // width, add_piece, totals)
 
     def skip_empty(place: Array, word: Array) -> tuple[Array, Array]:
         return lax.while_loop(
@@ -192,15 +244,15 @@ def _one_by_one(wiring: Wiring, fired: Array, add: Callable[..., Sums], sums: Su
             (place, word),
         )
 
-    def one_spike(carry: tuple[Array, Array, Sums]) -> tuple[Array, Array, Sums]:
-        place, word, sums = carry
+    def one_spike(carry: tuple[Array, Array, Totals]) -> tuple[Array, Array, Totals]:
+        place, word, totals = carry
         bit = (WORD - 1) - lax.clz(word & (~word + jnp.uint32(1))).astype(jnp.int32)
-        sums = add_row(_source_of(place, bit, n_words), sums)
+        totals = add_row(_source_of(place, bit, n_words), totals)
         place, word = skip_empty(place, word & (word - jnp.uint32(1)))
-        return place, word, sums
+        return place, word, totals
 
     place, word = skip_empty(jnp.int32(0), words[0])
-    return lax.while_loop(lambda carry: carry[0] < n_words, one_spike, (place, word, sums))[2]
+    return lax.while_loop(lambda carry: carry[0] < n_words, one_spike, (place, word, totals))[2]
 
 
 def _pack(fired: Array) -> Array:
@@ -224,15 +276,16 @@ def _source_of(place: Array, bit: Array, n_words: int) -> Array:
     return row * (4 * n_words) + 4 * place + byte
 
 
-def _in_blocks(wiring: Wiring, fired: Array, add: Callable[..., Sums], sums: Sums) -> Sums:
+def _in_blocks(
+    wiring: Wiring, fired: Array, add: Callable[..., Totals], totals: Totals, shape: tuple[int, ...]
+) -> Totals:
     n_source = wiring.n_source
-    width = min(wiring.longest_row, LANES_OF_A_ROW)
-    n_rows = max(1, min(n_source, LANES_OF_A_BLOCK // width))
+    n_rows, width = shape
     listed, n_fired = _compact(fired)
     lane, row = jnp.arange(width, dtype=jnp.int32), jnp.arange(n_rows, dtype=jnp.int32)
 
-    def one_block(carry: tuple[Array, Array, Sums]) -> tuple[Array, Array, Sums]:
-        block, piece, sums = carry
+    def one_block(carry: tuple[Array, Array, Totals]) -> tuple[Array, Array, Totals]:
+        block, piece, totals = carry
         source = jnp.take(listed, block * n_rows + row, mode="fill", fill_value=n_source)
         # Beyond the list the source is n_source, whose row is empty: both ends are clamped to S.
         begin = jnp.take(wiring.row_start, source, mode="clip") + piece * width
@@ -240,15 +293,11 @@ def _in_blocks(wiring: Wiring, fired: Array, add: Callable[..., Sums], sums: Sum
         edge = begin[:, None] + lane
         live = edge < end[:, None]
         sources = jnp.broadcast_to(source[:, None], edge.shape)
-
-        def write(x: Array, new: Array) -> Array:
-            return x.at[jnp.where(live, edge, x.shape[0])].set(new, mode="drop")
-
-        sums = add(Piece(lambda x: jnp.take(x, edge, mode="clip"), write, edge, sources, live), sums)
+        totals = add(Piece(lambda x: jnp.take(x, edge, mode="clip"), edge, sources, live, None), totals)
         longer = jnp.any(begin + width < end)
-        return jnp.where(longer, block, block + 1), jnp.where(longer, piece + 1, 0), sums
+        return jnp.where(longer, block, block + 1), jnp.where(longer, piece + 1, 0), totals
 
-    start = (jnp.int32(0), jnp.int32(0), sums)
+    start = (jnp.int32(0), jnp.int32(0), totals)
     return lax.while_loop(lambda carry: carry[0] * n_rows < n_fired, one_block, start)[2]
 
 

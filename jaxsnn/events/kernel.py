@@ -36,6 +36,7 @@ from jaxsnn.events.contract import (
     Output,
     Wiring,
     all_edge_values,
+    with_outputs,
 )
 
 try:
@@ -95,13 +96,13 @@ def deliver(
     target = arrays.add(wiring.target)
     delay = None if wiring.delay is None else arrays.add(wiring.delay)
     now = None if delay is None else arrays.add(jnp.asarray(step, jnp.int32).reshape(1))
-    numbered = wiring.synapse is not None and prepared.values is None
-    numbers = arrays.add(wiring.synapse) if numbered else None
+    operands = with_outputs(operands or Operands(), prepared.outputs, accumulators)
+    numbers = None if wiring.synapse is None or prepared.values is not None else arrays.add(wiring.synapse)
 
     def number(refs: tuple[Any, ...], edge: Array, live: Array) -> Array:
         return edge if numbers is None else triton.load(refs[numbers].at[edge], mask=live, other=0)
 
-    values = _values(prepared, number, contribution, operands or Operands(), arrays)
+    values = _values(prepared, number, contribution, operands, arrays)
     # Pallas cannot load the single bits that Triton makes of booleans.
     flags = [a.dtype == jnp.bool_ for a in accumulators]
     accumulators = tuple(a.astype(jnp.int8) if flag else a for a, flag in zip(accumulators, flags, strict=True))
@@ -186,7 +187,7 @@ def _values(
     by_target = {name: arrays.add(value) for name, value in operands.target.items()}
     shared = {name: arrays.add(jnp.reshape(value, 1)) for name, value in operands.shared.items()}
     every = (operands.synapse, operands.source, operands.target, operands.shared)
-    flags = {name for values in every for name, value in values.items() if value.dtype == jnp.bool_}
+    flags = {name for values in every for name, value in values.items() if jnp.asarray(value).dtype == jnp.bool_}
 
     def computed(refs: Any, sums: Any, edge: Array, live: Array, source: Array, target: Array) -> tuple[Array, ...]:
         synapse = number(refs, edge, live)

@@ -146,7 +146,7 @@ class Assembly:
             case "spike_history":
                 fresh, delay = (np.asarray(spike_history.init(longest, n_source)),), -np.unique(-steps)
                 # Spikes on their way find their synapses by delay: all of that must still be the same.
-                digest = zlib.crc32(b"".join(np.ascontiguousarray(a) for a in (steps, given.source, given.target)))
+                digest = zlib.crc32(b"".join(a.tobytes() for a in (steps, given.source, given.target)))
                 self.kinds[operation.pathway] += f"-{digest:08x}"
         rings = self._pending(operation, self.kinds[operation.pathway], fresh)
         return wiring, None if rings is None else tuple(jnp.asarray(r) for r in rings), delay

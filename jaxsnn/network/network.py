@@ -17,6 +17,7 @@ from jaxsnn.network.assembly import Assembly
 from jaxsnn.network.progress import Report
 from jaxsnn.objects.base import Parts, Recorder, SimulationObject, current_seed
 from jaxsnn.objects.groups import Subgroup
+from jaxsnn.objects.synapses import Synapses
 from jaxsnn.objects.variables import VariableOwner
 from jaxsnn.program import Deliver, Program
 from jaxsnn.simulation import Params, Setting, Simulation, State, duration_steps
@@ -127,7 +128,11 @@ class Network:
                 fired = last.value > -(2**30)
                 # Upwards: a neuron must not become free before its refractory time is over.
                 last.value[fired] = np.ceil(last.value[fired] * (self._dt / new) - 1e-3).astype(np.int32)
+            if isinstance(given, Synapses) and "lastupdate" in given._hosts:
+                last = given._hosts["lastupdate"]
+                last.value[:] = np.rint(last.value * (self._dt / new)).astype(np.int32)
         self._dt, self._kept.step, self._kept.rings = new, steps, {}
+        self._tell_time(new)
 
     # ---- from objects to a simulation ------------------------------------------------------------------
 
@@ -190,8 +195,8 @@ class Network:
         Args:
             dt: Time step, if not the network's.
             dtype: Floating-point type, if not the network's.
-            execution: How spikes are delivered, ``"dense"``, ``"masked"``, ``"event_list"`` or, on a GPU, ``"kernel"``; chosen from the sizes
-                if None.
+            execution: How spikes are delivered, ``"dense"``, ``"masked"``, ``"event_list"`` or, on a GPU, ``"kernel"``;
+                chosen from the sizes if None.
             unroll: Steps written out in one trip of the time loop.
             inputs: Dotted names of parameters that are given anew in every step.
             namespace: Values of names; by default those visible where this is called.

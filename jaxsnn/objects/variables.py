@@ -222,7 +222,7 @@ class VariableView:
             values = np.broadcast_to(self._owner._evaluate(sub[self.name], source, elements), elements.shape)
         else:
             values = np.asarray(self._owner._read(self.name, elements))
-        if np.ndim(item) == 0 and isinstance(item, int | np.integer):
+        if isinstance(item, int | np.integer):
             return values[0]
         return np.array(values)
 

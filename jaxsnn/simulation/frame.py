@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import jax
 import jax.numpy as jnp
-import numpy as np
 
 from jaxsnn.codegen.jax_runtime import JaxDraw
 from jaxsnn.program import Key, Program, Ref, Window
@@ -64,6 +64,11 @@ class Frame:
         steps = self.step if every == 1 else self.step // every
         if name == "t_in_timesteps":
             return steps
+        per_second = round(1 / dt)
+        if dtype == jnp.float32 and per_second and abs(per_second * dt - 1) < 1e-12:
+            # 20 * float32(1e-4) is less than float32(2e-3), 20 / 10000 is not: t >= 2*ms holds in the step it should.
+            # Without the barrier XLA would multiply by the reciprocal.
+            return steps.astype(dtype) / jax.lax.optimization_barrier(jnp.asarray(per_second, dtype))
         return steps.astype(dtype) * jnp.asarray(dt, dtype)
 
     def value(self, key: Key) -> Array:
@@ -76,15 +81,7 @@ class Frame:
         return self.tables.values[owner][name]
 
     def read(self, ref: Ref, window: Window, every: int = 1) -> Array:
-        """A name of code that runs over a window.
-
-        With 64-bit floats, integers are read as 64-bit ones: JAX divides 32-bit integers in single precision.
-        """
-        found = self._read(ref, window, every)
-        wide = found.dtype == jnp.int32 and self.setting.dtype == np.float64
-        return found.astype(jnp.int64) if wide else found
-
-    def _read(self, ref: Ref, window: Window, every: int) -> Array:
+        """A name of code that runs over a window."""
         if ref.owner == "clock":
             return self.clock(ref.name, every)
         if ref.via == "index":

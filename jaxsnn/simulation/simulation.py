@@ -25,7 +25,7 @@ Array = Any
 
 
 class Simulation:
-    """A network as pure functions: ``init``, ``step``, ``run``.
+    r"""A network as pure functions: ``init``, ``step``, ``run``.
 
     All numbers are in two trees: ``params[object][name]`` (floating point; sweep, batch and differentiate it)
     and the `State`. Values are in SI base units. The functions work under `jax.jit`, `jax.vmap`, `jax.grad`
@@ -36,7 +36,7 @@ class Simulation:
         >>> import jax
         >>> from jaxsnn import Network, NeuronGroup
         >>> from jaxsnn.units import ms
-        >>> cell = NeuronGroup(1, "dv/dt = (I - v)/tau : 1\\nI : 1", namespace={"tau": 10 * ms}, name="cell")
+        >>> cell = NeuronGroup(1, "dv/dt = (I - v)/tau : 1\nI : 1", namespace={"tau": 10 * ms}, name="cell")
         >>> cell.I = 2
         >>> sim = Network(cell).compile(dt=0.1 * ms)
         >>> params, state = sim.init(jax.random.key(0))

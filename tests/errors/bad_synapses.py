@@ -336,31 +336,100 @@ TABLE = (
         ("S: quiet has no threshold", "threshold='...'"),
     ),
     Bad(
-        "on_post",
-        'S = Synapses(cells, cells, "w : 1", on_pre="v_post += 1*mV", on_post="w += 1")',
-        NotImplementedError,
-        ("on_post is not part of this version", "on_pre"),
+        "on_post no threshold",
+        r"""
+        S = Synapses(cells, quiet, "w : 1", on_post="w += 1")
+        S.connect()
+        Network(cells, quiet, S).run(1*ms)
+        """,
+        ValueError,
+        ("S: quiet has no threshold", "on_post never acts", "threshold='...'"),
+    ),
+    Bad(
+        "on_pre writes shared",
+        r"""
+        S = Synapses(cells, cells, "w : volt (shared)", on_pre="v_post += w\nw = 0.9*w")
+        S.connect()
+        Network(cells, S).run(1*ms)
+        """,
+        ValueError,
+        ("S: on_pre", "'w' cannot be written", "shared by all synapses"),
+        "w = 0.9*w",
+        "w = 0.9*w",
     ),
     Bad(
         "on_pre dict",
-        'S = Synapses(cells, cells, "w : volt", on_pre={"a": "v_post += w"})',
-        NotImplementedError,
-        ("one Synapses object for each pathway",),
+        'S = Synapses(cells, cells, "w : volt", on_pre={"w": "v_post += w"})',
+        ValueError,
+        ("the pathway 'w' of on_pre", "taken"),
     ),
     Bad(
-        "summed",
-        'S = Synapses(cells, cells, "I_post = v_pre : volt (summed)")',
-        NotImplementedError,
-        ("summed", "v_post += w"),
-        "I_post = v_pre : volt (summed)",
+        "on_pre list",
+        'S = Synapses(cells, cells, "w : volt", on_pre=["v_post += w"])',
+        ValueError,
+        ("synapses: on_pre is text", "dictionary", "['v_post += w']"),
     ),
     Bad(
-        "diff in syn",
-        'S = Synapses(cells, cells, "w : 1\\ndg/dt = -g/ms : 1 (clock-driven)")',
+        "delay of no pathway",
+        'S = Synapses(cells, cells, "w : volt", on_pre={"a": "v_post += w"}, delay=1*ms)',
+        ValueError,
+        ("no pathway 'pre' for this delay", "delay={'a': ...}"),
+    ),
+    Bad(
+        "custom event",
+        r"""
+        S = Synapses(cells, cells, "w : volt", on_pre="v_post += w", on_event="burst")
+        S.connect()
+        Network(cells, S).run(1*ms)
+        """,
         NotImplementedError,
-        ("differential equations", "w : volt"),
-        "dg/dt = -g/ms : 1 (clock-driven)",
-        "dg/dt = -g/ms : 1 (clock-driven)",
+        ("S: cells has no event 'burst'", "spike"),
+    ),
+    Bad(
+        "summed without end",
+        'S = Synapses(cells, cells, "w : volt\\nI = w : volt (summed)")',
+        ValueError,
+        ("belongs to neurons", "I_post = ... : unit (summed)"),
+        "I = w : volt (summed)",
+        "I = w : volt (summed)",
+    ),
+    Bad(
+        "summed into equation",
+        'S = Synapses(cells, cells, "v_post = v_pre : volt (summed)")',
+        ValueError,
+        ("summed into 'v' of cells", "'v : volt'"),
+        "v_post = v_pre : volt (summed)",
+    ),
+    Bad(
+        "summed twice",
+        r"""
+        A = Synapses(cells, cells, "I_post = v_pre : volt (summed)")
+        B = Synapses(cells, cells[:2], "I_post = v_pre : volt (summed)")
+        A.connect()
+        B.connect()
+        Network(cells, A, B).run(1*ms)
+        """,
+        NotImplementedError,
+        ("B and A both sum into 'I' of cells", "one variable for each"),
+    ),
+    Bad(
+        "event-driven nonlinear",
+        r"""
+        S = Synapses(cells, cells, "w : 1\ndg/dt = -g**2/ms : 1 (event-driven)", on_pre="g += 1")
+        S.connect()
+        Network(cells, S).run(1*ms)
+        """,
+        ValueError,
+        ("S: model", "solved exactly from one spike to the next", "not linear in g", "(clock-driven)"),
+        "g**2",
+    ),
+    Bad(
+        "event-driven of clock-driven",
+        'S = Synapses(cells, cells, "dg/dt = -g/ms : 1 (clock-driven)\\nda/dt = (g - a)/ms : 1 (event-driven)")',
+        ValueError,
+        ("'a' is event-driven but reads 'g', which is clock-driven",),
+        "da/dt = (g - a)/ms : 1 (event-driven)",
+        "da/dt = (g - a)/ms : 1 (event-driven)",
     ),
     Bad(
         "syn write i",

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from jax.sharding import AbstractDevice, AbstractMesh, use_abstract_mesh
 
-from jaxsnn.events import Operands, Output, Wiring, choose, kernel
+from jaxsnn.events import NUMBER, Operands, Output, Wiring, choose, history_wiring, kernel
+from jaxsnn.random import CounterDraw
 
 
 def lowered(function, *arguments):
@@ -66,3 +67,42 @@ def test_without_a_gpu_another_execution_is_chosen():
     wiring, _ = pathway(80, delays=False, shuffled=False)
     assert not kernel.available("cpu")
     assert choose(wiring, constant=True, backend="cpu").name == "event_list"
+
+
+def plasticity(values):
+    """Traces with a clock of their own, a clipped weight, a coin toss, a flag and a count for each synapse."""
+    decay = jnp.exp(-(values["now"] - values["last"]).astype(jnp.float32) * values["rate"][()])
+    draw = CounterDraw((values["k0"], values["k1"]), values[NUMBER], jnp.float32)
+    trace = values["trace"] * decay + values["a"]
+    weight = jnp.clip(values["w"] + trace * values["b"] + 1e-3 * draw.randn(0), 0.0, 1.0)
+    opens = (draw.rand(1) < 0.5) & values["free"]
+    return weight, trace, values["now"], jnp.where(opens, weight, 0.0), opens | values["open"]
+
+
+@pytest.mark.parametrize("row", [3, 80])
+@pytest.mark.parametrize("shuffled", [False, True])
+@pytest.mark.parametrize("repeats", [1, 3])
+def test_new_values_of_synapses_lower_for_cuda(row, shuffled, repeats):
+    wiring, (current, _) = pathway(row, False, shuffled)
+    n, size = wiring.n_source, wiring.n_synapses
+    if repeats > 1:
+        delay = np.arange(size) % repeats
+        source = np.arange(size) % n if shuffled else np.arange(size) // row
+        wiring, _ = history_wiring(source, wiring.target, n, n, delay)
+    outputs = (
+        *(Output("synapse", name) for name in ("w", "trace", "last")),
+        Output("target"),
+        Output("synapse", "open"),
+    )
+    synapses = (jnp.ones(size), jnp.ones(size), jnp.zeros(size, jnp.int32))
+    accumulators = (*synapses, current, jnp.zeros(size, bool))
+    shared = {"now": jnp.int32(5), "rate": jnp.float32(0.1), "k0": jnp.uint32(1), "k1": jnp.uint32(2)}
+    operands = Operands({}, {"a": jnp.ones(n)}, {"b": jnp.ones(n), "free": jnp.ones(n, bool)}, shared)
+
+    def step(spikes, accumulators, wiring, operands):
+        prepared = kernel.prepare(wiring, outputs, plasticity, None)
+        return kernel.deliver(prepared, wiring, spikes, plasticity, operands, accumulators, jnp.int32(0))
+
+    text = lowered(step, jnp.zeros(wiring.n_source, bool), accumulators, wiring, operands)
+    assert text.count("triton") >= 1
+    assert "while" not in text.split("triton")[0]

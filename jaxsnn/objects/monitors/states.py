@@ -8,10 +8,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from jaxsnn.equations.expressions import Name, names
-from jaxsnn.errors import ArgumentError, NetworkError, NotSupportedError, Source, did_you_mean
+from jaxsnn.errors import ArgumentError, NetworkError, Source, did_you_mean
 from jaxsnn.objects.base import Parts, Recorder, SimulationObject, steps_of
 from jaxsnn.objects.groups import Group
 from jaxsnn.objects.monitors.pieces import seconds
+from jaxsnn.objects.synaptic.names import SynapticNames
 from jaxsnn.objects.variables import VariableOwner
 from jaxsnn.program import Code, RecordState, Ref, Window
 from jaxsnn.units import DIMENSIONLESS, Quantity
@@ -100,7 +101,7 @@ class StateMonitor(Recorder):
             ref = source._ref
         else:
             window = Window(source.name, 0, len(source))
-            substitutes = dict(source._subexpressions())
+            substitutes = dict(source._code_substitutes())
             ref = source._ref
         binder = source._binder(namespace, parts.dt * every)
         origin = Source(", ".join(self.variables), self.name)
@@ -114,10 +115,8 @@ class StateMonitor(Recorder):
                     scope[n] = Ref(owner, n, constant.type, constant.dim, "scalar")
                 else:
                     scope[n] = ref(n)
-                    if scope[n].via in ("pre", "post", "pre_index", "post_index"):
-                        raise NotSupportedError(
-                            f"{self.name}: {n!r} belongs to the neurons of {source.name}; record it there"
-                        )
+        if isinstance(source, SynapticNames):
+            source._provide(parts, scope.values())
         binder_constants = {n: c for n, c in binder.constants.items() if (owner, n) not in parts.variables}
         parts.add_constants(owner, binder_constants)
         if self._index is not None:

@@ -72,7 +72,9 @@ def _check(where: str, condition: Any, i: Any, j: Any, p: Any, n: Any) -> None:
             raise ConnectError(f"{where}: a rule in text is for one end; give either i='...' or j='...'")
         side = "j" if isinstance(j, str) else "i"
         if not (isinstance(p, int | float) and p == 1) or not (isinstance(n, int) and n == 1):
-            raise ConnectError(f"{where}: p and n do not go with a rule for {side}; write 'k for k in sample(..., p=...)'")
+            raise ConnectError(
+                f"{where}: p and n do not go with a rule for {side}; write 'k for k in sample(..., p=...)'"
+            )
     elif i is not None or j is not None:
         if i is None or j is None:
             raise ConnectError(f"{where}: give both i and j, or a rule in text for one of them")

@@ -102,7 +102,11 @@ class SynapticModel:
 def _check_name(eq: Equation, source: Source, taken: Collection[str]) -> None:
     for flag, why, kind in (
         ("unless refractory", "synapses are never refractory; this flag belongs to groups", EquationError),
-        ("linked", "linked variables are not part of this version; copy the values into a parameter", NotSupportedError),
+        (
+            "linked",
+            "linked variables are not part of this version; copy the values into a parameter",
+            NotSupportedError,
+        ),
         ("point current", "compartments are not part of this version", NotSupportedError),
     ):
         if flag in eq.flags:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from jaxsnn.codegen.lower import Block, lower
-from jaxsnn.equations.expressions import Binary, Expr, Name, Number, Unary, calls, names, substitute
+from jaxsnn.equations.expressions import Binary, Call, Expr, Name, Number, Unary, calls, names, substitute, walk
 from jaxsnn.equations.functions import FUNCTIONS
 from jaxsnn.equations.statements import Assign
 from jaxsnn.errors import NotSupportedError
@@ -86,6 +86,18 @@ class Analysis:
     def additive(self) -> bool:
         """Whether all it does is to add to neurons what does not depend on chance."""
         return self.several is None and not self.random and all(change.via in ENDS for change in self.changes)
+
+    @property
+    def fits_kernel(self) -> bool:
+        """Whether a GPU kernel can compute it: Pallas' Triton backend has no arrays to look up, and no rounding."""
+        for action in self.actions:
+            for part in walk(action.expr):
+                match part:
+                    case Call(function="timed_array" | "timed_array_2d") | Binary(op="//"):
+                        return False
+                    case Call(function="exp_divided", args=args) if len(args) > 2:
+                        return False
+        return True
 
     def constant(self, constant: Callable[[str], bool]) -> bool:
         """Whether what it adds is known before any spike."""

@@ -24,6 +24,7 @@ class DeliverStep:
 
     def __init__(self, operation: Deliver, setting: Setting) -> None:
         self.operation = operation
+        self.backend = setting.backend
         analysis = analyse(operation.code)
         self.way: OneStage | Statementwise
         if analysis.several is None:
@@ -54,7 +55,7 @@ class DeliverStep:
         now = frame.clock("t_in_timesteps", op.every)
         if wiring.repeats > 1:
             ring = spike_history.push(rings[0], now, spikes)
-            arriving = spike_history.due(ring, now, delay)
+            arriving = spike_history.due(ring, now, delay, self.backend)
         else:
             arriving, ring = source_ring.exchange(rings[0], now, spikes, delay)
         frame.rings[op.pathway] = (ring,)

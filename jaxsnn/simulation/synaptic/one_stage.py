@@ -116,8 +116,9 @@ class OneStage:
     def execution(self, frame: Frame) -> Any:
         wiring = frame.tables.wirings[self.operation.pathway]
         name = self.setting.execution
-        if name is None or (name == "dense" and not self.constant):
-            name = choose(wiring, self.constant, self.setting.backend, wiring.delay is not None).name
+        fits = self.constant or self.analysis.fits_kernel
+        if name is None or (name == "dense" and not self.constant) or (name == "kernel" and not fits):
+            name = choose(wiring, self.constant, self.setting.backend, wiring.delay is not None, fits).name
         return EXECUTIONS[name]
 
     def apply(self, frame: Frame, prepared: Prepared | None, spikes: Any) -> None:
