@@ -29,7 +29,7 @@ test: $(VENV)/.test ## the fast tests and the examples in the docstrings
 	$(PY) -m pytest -n $(JOBS) --maxprocesses 8 $(PYTEST_ARGS)
 
 test-all: $(VENV)/.test ## the slow tests too
-	$(PY) -m pytest -n $(JOBS) --maxprocesses 8 -m "" $(PYTEST_ARGS)
+	XLA_FLAGS="$(XLA_FLAGS)" $(PY) -m pytest -n $(JOBS) --maxprocesses 8 -m "" $(PYTEST_ARGS)
 
 lint: $(VENV)/.test ## style, format and types
 	$(PY) -m ruff check .

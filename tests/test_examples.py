@@ -60,7 +60,15 @@ def test_docstring_says_what_how_checked_and_how_long(path):
 
 
 def test_all_examples_are_run_here():
-    tested = {"cuba", "cobahh", "brunel_hakim", "fi_curve", "noisy_oscillation", "sweep_vmap"}
+    tested = {
+        "cuba",
+        "cobahh",
+        "brunel_hakim",
+        "fi_curve",
+        "noisy_oscillation",
+        "sweep_vmap",
+        "stdp_song_miller_abbott",
+    }
     assert {path.stem for path in EXAMPLES} == tested
 
 
@@ -115,3 +123,12 @@ def test_sweep_vmap(run):
     # The mean square of a linear membrane is quadratic in the weight.
     (quadratic,) = numbers(text, r"synapse.w +jax.grad ([+-][\d.]+)")
     assert quadratic == pytest.approx(2, abs=1e-3)
+
+
+def test_stdp_song_miller_abbott(run):
+    text = run("stdp_song_miller_abbott")
+    before, after = numbers(text, r"outer fifths: ([\d.]+) at first, ([\d.]+) in the end")
+    assert before == pytest.approx(0.4, abs=0.15)  # 100 weights, uniform
+    assert after > 0.6
+    first, last = numbers(text, r"rate ([\d.]+) Hz in the first tenth, ([\d.]+) Hz in the last")
+    assert min(first, last) > 10

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -244,3 +245,13 @@ PLAIN = {"source": lambda: PoissonGroup(2, 1 * Hz), "target": lambda: NeuronGrou
 def test_errors_say_what_to_write(call, part):
     with pytest.raises(ArgumentError, match=re.escape(part)):
         call(PLAIN["source"](), PLAIN["target"]())
+
+
+def test_table_of_the_documentation_is_complete():
+    page = (Path(__file__).resolve().parents[2] / "docs" / "plasticity.md").read_text()
+    table = page.split("## Rules\n")[1].split("\n## ")[0]
+    rows = [line.split("|") for line in table.splitlines() if line.startswith("| `")]
+    documented = {name: row[3] for row in rows for name in re.findall(r"`([^`]*)`", row[1])}
+    assert list(documented) == list(RULES)
+    for name, source in documented.items():
+        assert str(RULES[name].citation.year) in source
