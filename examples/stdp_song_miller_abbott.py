@@ -5,8 +5,9 @@ most weights are near 0 or near the maximum.
 Model: S. Song, K. D. Miller, L. F. Abbott (2000), doi:10.1038/78829, with the parameters of the STDP benchmark of
 D. Alevi et al. (2022), doi:10.3389/fninf.2022.883700.
 
-How it was checked: CHECKED
-How long it takes: LONG
+How it was checked: for three seeds the cell fires at 21 to 27 Hz in the last 10 s, the mean weight is 0.43 of the
+maximum and 64 to 66 % of the weights are in the outer fifths (40 % at first); Brian2 2.9 gives 23 Hz, 0.44 and 62 %.
+How long it takes: 28 s of processor time on a CPU with 2 cores, imports and compilation included.
 
     python examples/stdp_song_miller_abbott.py             # 1,000 inputs, 100 s
     python examples/stdp_song_miller_abbott.py --small     # 100 stronger inputs, 20 s

@@ -73,33 +73,34 @@ rates = jnp.linspace(20, 80, size)  # Hz; v reaches the threshold in the mean at
 grid_g, grid_rate = (x.ravel() for x in jnp.meshgrid(inhibition, rates, indexing="ij"))
 
 
-def network(g: jax.Array, rate: jax.Array) -> jax.Array:
-    """Bit-packed spikes of one network, (steps, bytes)."""
+def network(g: jax.Array, rate: jax.Array) -> snn.SpikeRecord:
+    """The spikes of one network, eight to a byte."""
     changed = sim.put(sim.put(params, "inh.g", g), "cells.nu_ext", rate)
     _, record = sim.run(changed, state, duration)
-    return record["spikes"].packed
+    return record["spikes"]
 
 
 started = time.perf_counter()
-packed = np.asarray(jax.jit(jax.vmap(network))(grid_g, grid_rate))
+records = jax.block_until_ready(jax.jit(jax.vmap(network))(grid_g, grid_rate))
 elapsed = time.perf_counter() - started
 print(f"{size * size} networks of {len(cells)} neurons, {duration} each, in {elapsed:.1f} s (compilation included)")
 
-alone = np.asarray(network(grid_g[-1], grid_rate[-1]))
-print(
-    "the last network of the batch and the same one by itself fire the same spikes:", np.array_equal(packed[-1], alone)
-)
+alone = network(grid_g[-1], grid_rate[-1])
+same = np.array_equal(records.packed[-1], alone.packed)
+print("the last network of the batch and the same one by itself fire the same spikes:", same)
 
 
-def rate_and_irregularity(packed: np.ndarray) -> tuple[float, float]:
+def rate_and_irregularity(record: snn.SpikeRecord) -> tuple[float, float]:
     """Mean rate in Hz, and the mean coefficient of variation of cells with five intervals or more."""
-    fired = np.unpackbits(packed, axis=1, count=len(cells)).astype(bool)
+    fired = np.asarray(record.dense())
     intervals = [np.diff(np.flatnonzero(train)) for train in fired.T]
     variations = [x.std() / x.mean() for x in intervals if len(x) >= 5]
     return fired.mean() / sim.dt, float(np.mean(variations)) if variations else float("nan")
 
 
-mean_rate, irregularity = np.array([rate_and_irregularity(p) for p in packed]).T.reshape(2, size, size)
+mean_rate, irregularity = np.array(
+    [rate_and_irregularity(jax.tree.map(lambda x, k=k: x[k], records)) for k in range(size * size)]
+).T.reshape(2, size, size)
 for k, name in ((0, "excitation wins"), (size - 1, "inhibition wins")):
     print(f"g = {inhibition[k]:.1f} ({name}): {mean_rate[k].min():.1f} to {mean_rate[k].max():.1f} Hz")
 

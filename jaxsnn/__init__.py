@@ -16,7 +16,7 @@ r"""jaxsnn: Brian-style equations become pure JAX step functions.
 [0, 4, 7]
 """
 
-from jaxsnn import errors, models, plot, units
+from jaxsnn import errors, models, plasticity, plot, units
 from jaxsnn.equations.system import Equations
 from jaxsnn.network import Network
 from jaxsnn.objects.base import seed
@@ -46,6 +46,7 @@ __all__ = [
     "TimedArray",
     "errors",
     "models",
+    "plasticity",
     "plot",
     "seed",
     "units",

@@ -13,7 +13,10 @@ import pytest
 
 import jaxsnn as snn
 from jaxsnn.equations.functions import FUNCTIONS
+from jaxsnn.equations.grammar import FLAGS
+from jaxsnn.events import EXECUTIONS
 from jaxsnn.integrators import INTEGRATORS
+from jaxsnn.plasticity import RULES
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -82,6 +85,25 @@ def test_table_of_functions_is_the_one_of_the_code():
     for name, row in FUNCTIONS.items():
         if name not in INTERNAL:
             assert row.meaning.partition(": ")[2] in page or row.meaning in page, f"{name}: {row.meaning}"
+
+
+def test_table_of_flags_is_the_one_of_the_code():
+    assert sorted(first_column("equations.md", "Flags")) == sorted(frozenset().union(*FLAGS.values()))
+
+
+def test_table_of_executions_is_the_one_of_the_code():
+    assert sorted(first_column("synapses_and_delays.md", "How spikes are delivered")) == sorted(EXECUTIONS)
+
+
+def test_the_changelog_counts_what_there_is():
+    text = (ROOT / "CHANGELOG.md").read_text()
+    assert f"{len(set(FUNCTIONS) - INTERNAL)} functions" in text
+    assert f"{len(RULES)} rules" in text
+
+
+def test_every_example_is_in_the_readme():
+    listed = re.findall(r"^\| \[(\w+\.py)\]", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert sorted(listed) == sorted(path.name for path in (ROOT / "examples").glob("*.py"))
 
 
 def test_table_of_schemes_is_the_one_of_the_code():

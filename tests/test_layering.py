@@ -26,6 +26,7 @@ BELOW_ROOF = BASE | {"codegen"} | SAID | RUN
 PLAN: dict[str, set[str]] = {
     # the ground floor
     "errors": set(),
+    "citation": set(),
     "units": {"errors"},
     "equations": {"units", "errors"},
     "program": {"equations", "units", "errors"},
@@ -33,8 +34,8 @@ PLAN: dict[str, set[str]] = {
     # what the user says: host side, no jax
     "integrators": BASE,
     "objects": BASE | {"codegen", "integrators"},
-    "plasticity": {"objects", "units", "errors"},
-    "models": {"objects", "units", "errors"},
+    "plasticity": {"objects", "units", "errors", "citation"},
+    "models": {"objects", "units", "errors", "citation"},
     # how it runs: knows programs and arrays, nothing of groups
     "surrogate": {"errors"},
     "random": {"errors"},
@@ -52,7 +53,7 @@ PLAN: dict[str, set[str]] = {
 }
 
 JAX = {"jax", "jaxlib", "optax"}  # importing one of them imports jax
-WITHOUT_JAX = {"errors", "units", "equations", "program", "plot"} | SAID
+WITHOUT_JAX = {"citation", "errors", "units", "equations", "program", "plot"} | SAID
 OPTIONAL = {"brian2", "IPython", "matplotlib", "nir", "pandas"}  # extras: import them where used
 IN_FUNCTIONS = OPTIONAL | {"tqdm"}  # a progress bar that most runs never draw
 RUNS_CODE_ON_LOAD = {"cloudpickle", "dill", "marshal", "pickle", "shelve"}

@@ -3,9 +3,9 @@
 State: ``(D, n_source)`` bool with ``D = delay + 1``; slot ``t % D`` holds the spikes that are due
 at step ``t``. Memory is ``D * n_source`` bytes; work is one row written and one read a step,
 whatever the delay. Slots go by due time, so a spike in flight keeps its arrival when the delay
-changes between runs. A slot holds a flag per source: two spikes of one source that fall due in the
-same step count as one, which needs a delay shortened, between runs, by exactly the interval between
-these spikes.
+changes between runs. A slot holds a flag per source, and two spikes of one source can fall due in the
+same step only if a delay was shortened between runs: then `carry` leaves those in flight in a ring of
+their own.
 
 >>> import jax.numpy as jnp
 >>> ring = init(delay=2, n_source=3)
@@ -18,12 +18,16 @@ these spikes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
+from numpy.typing import ArrayLike
 
 from jaxsnn.delays.slots import resize
 
-__all__ = ["exchange", "init", "resize"]
+__all__ = ["carry", "exchange", "init", "resize"]
 
 
 def init(delay: int, n_source: int) -> Array:
@@ -53,3 +57,37 @@ def exchange(ring: Array, step: Array | int, spikes: Array, delay: Array | int) 
         ring = ring.at[past].set(False)
         ring = ring.at[(step + delay) % length].max(spikes)
     return ring[step % length], ring
+
+
+def carry(rings: Sequence[ArrayLike], step: int, delay: int) -> tuple[np.ndarray, ...]:
+    """The rings for a run with another delay, on the host.
+
+    Args:
+        rings: ``(D, n_source)`` bool, that of the run before first, then what earlier runs left over.
+        step: the next step to be run: what is in flight is due at ``step ... step + D - 2``.
+        delay: steps, of the spikes to come.
+
+    Returns:
+        A ring for the spikes to come with those in flight that no new one can meet, and, oldest first, each ring
+        with spikes in flight that a new one of the same source may meet.
+
+    >>> ring = np.array([[0], [1], [1], [0]], bool)  # due at steps 5 and 6
+    >>> [r.astype(int).ravel().tolist() for r in carry([ring], step=4, delay=3)]
+    [[0, 1, 1, 0]]
+    >>> [r.astype(int).ravel().tolist() for r in carry([ring], step=4, delay=2)]
+    [[0, 0, 0], [0, 1, 1, 0]]
+    """
+    newest, *older = (np.asarray(ring, bool) for ring in rings)
+    ring = np.zeros((delay + 1, newest.shape[1]), bool)
+    apart = []
+    for old in (*older, newest):
+        due = step + np.arange(old.shape[0] - 1)
+        due = due[old[due % old.shape[0]].any(axis=1)]
+        if not due.size:
+            continue
+        flags = old[due % old.shape[0]]
+        if due[-1] < step + delay and not (ring[due % (delay + 1)] & flags).any():
+            ring[due % (delay + 1)] |= flags
+        else:
+            apart.append(old)
+    return (ring, *apart)

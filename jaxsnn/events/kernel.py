@@ -91,7 +91,7 @@ def deliver(
     if wiring.n_synapses == 0 or not accumulators:
         return accumulators
     arrays = _Arrays()
-    fired = arrays.add(spikes.astype(jnp.int32) if spikes.dtype == jnp.bool_ else (spikes != 0).astype(jnp.int32))
+    fired = arrays.add((spikes if spikes.dtype == jnp.bool_ else spikes != 0).astype(jnp.int8))
     row_start = arrays.add(wiring.row_start)
     target = arrays.add(wiring.target)
     delay = None if wiring.delay is None else arrays.add(wiring.delay)
@@ -212,7 +212,7 @@ def _walk_rows(fired: Any, row_start: Any, n: int, width: int, add: Callable[...
     lane = jnp.arange(SOURCES, dtype=jnp.int32)
     piece = jnp.arange(width, dtype=jnp.int32)
     base = pl.program_id(0) * SOURCES
-    flags = triton.load(fired.at[base + lane], mask=base + lane < n, other=0)
+    flags = triton.load(fired.at[base + lane], mask=base + lane < n, other=0).astype(jnp.int32)
 
     def one_source(carry: tuple[Array, Array]) -> tuple[Array, Array]:
         flags, left = carry

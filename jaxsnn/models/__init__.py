@@ -9,10 +9,11 @@ LIF, QIF, EIF, ADEX, IZHIKEVICH, IZHIKEVICH_UNITS, IZHIKEVICH_2007, TRAUB_MILES,
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from jaxsnn.citation import Citation
 from jaxsnn.models.adaptive import ADEX, IZHIKEVICH, IZHIKEVICH_2007, IZHIKEVICH_UNITS
 from jaxsnn.models.hodgkin_huxley import HODGKIN_HUXLEY, TRAUB_MILES
 from jaxsnn.models.integrate_and_fire import EIF, LIF, QIF
-from jaxsnn.models.model import Citation, Model
+from jaxsnn.models.model import Model
 from jaxsnn.models.synapses import (
     ALPHA_CONDUCTANCE,
     ALPHA_CURRENT,

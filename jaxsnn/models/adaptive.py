@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from jaxsnn.models.model import Citation, Model
+from jaxsnn.citation import Citation
+from jaxsnn.models.model import Model
 from jaxsnn.units import ms, mV, nS, pA, pF, second, volt
 
 __all__ = ["ADEX", "IZHIKEVICH", "IZHIKEVICH_2007", "IZHIKEVICH_UNITS"]

@@ -6,7 +6,8 @@ The rates of the sources have the form ``r x/(exp(x/s) - 1)``, which is 0/0 at `
 
 from __future__ import annotations
 
-from jaxsnn.models.model import Citation, Model
+from jaxsnn.citation import Citation
+from jaxsnn.models.model import Model
 from jaxsnn.units import cm2, mS, ms, mV, pA, uF, um2
 
 __all__ = ["HODGKIN_HUXLEY", "TRAUB_MILES"]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from jaxsnn.models.model import Citation, Model
+from jaxsnn.citation import Citation
+from jaxsnn.models.model import Model
 from jaxsnn.units import ms, mV, nS, pA, pF
 
 __all__ = ["EIF", "LIF", "QIF"]

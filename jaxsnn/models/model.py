@@ -10,25 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from jaxsnn.citation import Citation
 from jaxsnn.errors import ArgumentError, did_you_mean
 from jaxsnn.models.synapses import SynapseModel
 from jaxsnn.objects.neurongroup import NeuronGroup
 from jaxsnn.units import get_dimensions, quantity, unit_text
 
-__all__ = ["Citation", "Model"]
-
-
-@dataclass(frozen=True)
-class Citation:
-    """Where a model or its numbers come from."""
-
-    authors: str
-    year: int
-    journal: str
-    doi: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.authors} ({self.year}), {self.journal}" + (f", doi:{self.doi}" if self.doi else "")
+__all__ = ["Model"]
 
 
 @dataclass(frozen=True)

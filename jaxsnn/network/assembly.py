@@ -134,8 +134,11 @@ class Assembly:
         longest = int(np.max(steps, initial=0))
         delay: Any = None
         fresh: tuple[Any, ...] | None = None
-        self.kinds[operation.pathway] = choice.name
-        match choice.name:
+        name = choice.name
+        if name == "none" and self.rings.get(operation.pathway, ("", ()))[0] == "source_ring":
+            name = "source_ring"  # of one slot: spikes of the run before may still be on their way
+        self.kinds[operation.pathway] = name
+        match name:
             case "source_ring":
                 fresh, delay = (np.asarray(source_ring.init(longest, n_source)),), longest
             case "target_ring":
@@ -157,7 +160,7 @@ class Assembly:
         if kept is None or not any(np.any(ring) for ring in kept[1]):
             return fresh
         old_kind, old = kept
-        if old_kind != kind or fresh is None or len(old) != len(fresh):
+        if old_kind != kind or fresh is None or (kind != "source_ring" and len(old) != len(fresh)):
             if "spike_history" in old_kind:
                 raise NotSupportedError(
                     f"{operation.synapses}: delays or synapses were changed between runs while spikes may be on their"
@@ -168,12 +171,15 @@ class Assembly:
                 f"{operation.synapses}: the delays were changed between runs from '{old_kind}' to '{kind}' while spikes"
                 f" are on their way; this version keeps them only if delays stay all equal, or all different"
             )
-        if any(a.shape[1:] != b.shape[1:] for a, b in zip(old, fresh, strict=True)):
+        if any(a.shape[1:] != b.shape[1:] for a, b in zip(old, fresh, strict=False)):
             raise NetworkError(f"{operation.synapses}: the groups changed while spikes are on their way")
         if "spike_history" in kind:
             return old
+        now = -(-self.step // operation.every)  # the next step of its own clock
+        if kind == "source_ring":
+            return source_ring.carry(old, now, fresh[0].shape[0] - 1)
         length = max(old[0].shape[0], fresh[0].shape[0])
-        return tuple(resize(ring, self.step, length) for ring in old)
+        return tuple(resize(ring, now, length) for ring in old)
 
 
 def _reads_ends(operation: Operation) -> bool:

@@ -104,8 +104,7 @@ class VariableOwner(SimulationObject):
         wrong = (index >= size) | (index < -size)
         if np.any(wrong):
             raise IndexRangeError(
-                f"{self.name}: index {int(index[wrong].flat[0])} is outside; there are {size} elements,"
-                f" 0 to {size - 1}"
+                f"{self.name}: index {int(index[wrong].flat[0])} is outside; there are {size} elements, 0 to {size - 1}"
             )
         return np.atleast_1d(np.where(index < 0, index + size, index)).ravel()
 

@@ -10,9 +10,10 @@ S. Song, K. D. Miller, L. F. Abbott (2000), Nat. Neurosci. 3: 919-926, doi:10.10
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from jaxsnn.citation import Citation
 from jaxsnn.plasticity.calcium import CALCIUM, CALCIUM_NOISY
 from jaxsnn.plasticity.rate import BCM, HEBB_HARD, HEBB_SOFT, OJA
-from jaxsnn.plasticity.rule import Citation, PlasticityRule
+from jaxsnn.plasticity.rule import PlasticityRule
 from jaxsnn.plasticity.scaling import SCALING
 from jaxsnn.plasticity.short_term import SHORT_TERM, SHORT_TERM_DEPRESSION
 from jaxsnn.plasticity.stdp.inhibitory import INHIBITORY_STDP

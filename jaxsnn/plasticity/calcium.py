@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from jaxsnn.plasticity.rule import Citation, PlasticityRule
+from jaxsnn.citation import Citation
+from jaxsnn.plasticity.rule import PlasticityRule
 from jaxsnn.units import ms, second
 
 __all__ = ["CALCIUM", "CALCIUM_NOISY"]

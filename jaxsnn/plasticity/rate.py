@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from jaxsnn.plasticity.rule import Citation, PlasticityRule
+from jaxsnn.citation import Citation
+from jaxsnn.plasticity.rule import PlasticityRule
 from jaxsnn.units import Hz, second
 
 __all__ = ["BCM", "HEBB_HARD", "HEBB_SOFT", "OJA"]

@@ -10,26 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from jaxsnn.citation import Citation
 from jaxsnn.errors import ArgumentError, did_you_mean
 from jaxsnn.objects.groups import Group
 from jaxsnn.objects.synapses import Synapses
 from jaxsnn.plasticity.texts import joined, lines, merged, merged_values, variable
 from jaxsnn.units import get_dimensions, quantity, unit_text
 
-__all__ = ["Citation", "PlasticityRule"]
-
-
-@dataclass(frozen=True)
-class Citation:
-    """Where a rule or its numbers come from."""
-
-    authors: str
-    year: int
-    journal: str
-    doi: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.authors} ({self.year}), {self.journal}" + (f", doi:{self.doi}" if self.doi else "")
+__all__ = ["PlasticityRule"]
 
 
 @dataclass(frozen=True)

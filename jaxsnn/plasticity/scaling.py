@@ -5,7 +5,8 @@ The neuron low-pass filters its own spikes into the rate a. Relative sizes of it
 
 from __future__ import annotations
 
-from jaxsnn.plasticity.rule import Citation, PlasticityRule
+from jaxsnn.citation import Citation
+from jaxsnn.plasticity.rule import PlasticityRule
 from jaxsnn.units import Hz, second
 
 __all__ = ["SCALING"]

@@ -7,7 +7,8 @@ recovers to 1 with tau_d. What a spike transmits is proportional to ``released``
 
 from __future__ import annotations
 
-from jaxsnn.plasticity.rule import Citation, PlasticityRule
+from jaxsnn.citation import Citation
+from jaxsnn.plasticity.rule import PlasticityRule
 from jaxsnn.units import ms
 
 __all__ = ["SHORT_TERM", "SHORT_TERM_DEPRESSION"]

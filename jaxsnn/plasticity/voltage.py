@@ -7,7 +7,8 @@ low-pass filtered copies of the potential v.
 
 from __future__ import annotations
 
-from jaxsnn.plasticity.rule import Citation, PlasticityRule
+from jaxsnn.citation import Citation
+from jaxsnn.plasticity.rule import PlasticityRule
 from jaxsnn.units import ms, mV
 
 __all__ = ["VOLTAGE_STDP"]

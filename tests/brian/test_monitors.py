@@ -145,6 +145,21 @@ def test_spikes_and_rates_of_groups_and_parts(brian, x64):
         )
 
 
+def test_rate_of_a_group_with_its_own_dt(brian, x64):
+    def build(lib):
+        model = "dv/dt = (1.5 - v)/ms : 1"
+        cells = lib.NeuronGroup(6, model, threshold="v > 0.5 + 0.05*i", reset="v = 0", method="exact", dt=0.3 * lib.ms)
+        return {
+            "cells": cells,
+            "rate": lib.PopulationRateMonitor(cells),
+            "part": lib.PopulationRateMonitor(cells[2:5]),
+        }
+
+    both = Both(brian, build).run(4).run(3.1).same()
+    assert np.ptp(plain(both.ours.rate.rate)) > 0
+    np.testing.assert_allclose(plain(both.ours.rate.binned_rate(0.6 * both.libs[0].ms)[0])[:3], [0, 6e-4, 1.2e-3])
+
+
 @pytest.mark.parametrize(
     "window, width",
     [("gaussian", 0.1), ("gaussian", 0.55), ("gaussian", 2.0), ("flat", 0.1), ("flat", 0.5), ("flat", 1.2)],

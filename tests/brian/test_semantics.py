@@ -80,7 +80,6 @@ def test_on_pre(brian, x64, text, delay):
     assert np.ptp(both.ours.trace.v, axis=1).max() + np.ptp(both.ours.source_trace.x, axis=1).max() > 0.05
 
 
-@pytest.mark.xfail(strict=True, reason="synapses that arrive together all read the value before the first of them")
 def test_increments_that_depend_on_their_target(brian, x64):
     """Brian2 carries out such code synapse by synapse, so the second one reads what the first has written."""
     Both(brian, lambda lib: wired(lib, "v += 0.1*(1 - v)")).run(20).same(atol=1e-13)

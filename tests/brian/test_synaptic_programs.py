@@ -29,7 +29,6 @@ def test_program(brian, x64, case):
     same_synapses(both)
 
 
-@pytest.mark.xfail(strict=True, reason="statements run one after the other for all synapses, whatever they read")
 @pytest.mark.parametrize("case", ONE_BY_ONE, ids=lambda case: case.name)
 def test_program_one_by_one(brian, x64, case):
     both = Both(brian, lambda lib: build(lib, case)).run(12).same(atol=1e-12)
@@ -71,16 +70,19 @@ def test_one_delay_changes_with_spikes_in_flight(brian, x64):
     same_synapses(both.each(change).run(6).same(atol=1e-12))
 
 
-@pytest.mark.xfail(strict=True, reason="the ring of source spikes keeps one spike for each source and step")
-def test_two_spikes_of_a_neuron_are_due_in_one_step(brian, x64):
-    """A later spike with a shorter delay arrives together with an earlier one."""
-    case = Case("", "v_post += w", arguments=lambda lib: {"delay": 2 * lib.ms})
-    both = Both(brian, lambda lib: build(lib, case)).run(6)
+@pytest.mark.parametrize("text", ["v_post += w", "v_post += w; y = v_post", "v_post += w*(1 - v_post)"])
+@pytest.mark.parametrize("delays", [(2.0, 0.5), (2.0, 0.0), (2.0, 1.3, 0.6, 0.2), (1.0, 0.3, 2.0)], ids=str)
+def test_two_spikes_of_a_neuron_are_due_in_one_step(brian, x64, text, delays):
+    """A later spike with a shorter delay arrives together with an earlier one: both count."""
+    case = Case("", text, arguments=lambda lib: {"delay": delays[0] * lib.ms})
+    both = Both(brian, lambda lib: build(lib, case)).run(3)
+    for delay in delays[1:]:
 
-    def change(lib, objects):
-        objects.synapses.delay = 0.5 * lib.ms
+        def change(lib, objects, delay=delay):
+            objects.synapses.delay = delay * lib.ms
 
-    both.each(change).run(6).same(atol=1e-12)
+        both.each(change).run(0.5)
+    both.run(5).same(atol=1e-12)
 
 
 @pytest.mark.parametrize("case", [Case("additive", "v_post += w"), Case("STDP", **PAIR)], ids=lambda case: case.name)

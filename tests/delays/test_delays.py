@@ -74,6 +74,30 @@ def test_source_ring_keeps_due_times_when_the_delay_changes():
     np.testing.assert_array_equal(seen, expected[:30])
 
 
+def test_carried_source_rings_keep_every_spike():
+    """Random delays, changed every few steps: each spike arrives once, at its time."""
+    rng = np.random.default_rng(3)
+    spikes = rng.random((60, 8)) < 0.4
+    expected, seen = np.zeros((80, 8), int), np.zeros((80, 8), int)
+    rings, delay, most = (np.asarray(source_ring.init(4, 8)),), 4, 1
+    for t in range(80):
+        if t % 4 == 0:
+            delay = int(rng.integers(0, 9))
+            rings = source_ring.carry(rings, t, delay)
+            most = max(most, len(rings))
+        now = spikes[t] if t < 60 else np.zeros(8, bool)
+        expected[t + delay if t < 60 else 0] += now
+        new = []
+        for k, ring in enumerate(rings):
+            due, ring = source_ring.exchange(jnp.asarray(ring), t, jnp.asarray(now & (k == 0)), delay if k == 0 else 0)
+            seen[t] += np.asarray(due)
+            new.append(np.asarray(ring))
+        rings = tuple(new)
+    assert expected.max() > 1
+    assert most > 1
+    np.testing.assert_array_equal(seen, expected)
+
+
 def test_target_ring_delivers_each_increment_once():
     rng = np.random.default_rng(0)
     due = defaultdict(lambda: np.zeros(4))

@@ -1,7 +1,8 @@
 """Programs of one pathway or two, built by hand, and a plain interpreter of their code in NumPy.
 
 The interpreter keeps a queue of single arrivals and carries each statement out for the synapses in it, in
-order, so it knows nothing of wirings, rings, stages or executions.
+order, or the whole block for one synapse after the other if it writes what it has read of a neuron. So it knows
+nothing of wirings, rings, stages or executions.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxsnn.equations.expressions import Binary, Call, Name, Number, Unary, parse
+from jaxsnn.equations.expressions import Binary, Call, Name, Number, Unary, names, parse
 from jaxsnn.equations.statements import parse_block
 from jaxsnn.network.assembly import Assembly
 from jaxsnn.objects.base import Connections, Parts
@@ -74,8 +75,8 @@ class Network:
             parts.operations.append(Emit(name=name, slot="thresholds", domain=window, event="spike"))
         for trigger, (block, delay) in self.pathways.items():
             text = "\n".join(s.text for s in block)
-            names = ("x", "y") if self.guarded else ()
-            guards = {f"{n}_{end}": f"free_{end}" for n in names for end in ("pre", "post")}
+            guarded = ("x", "y") if self.guarded else ()
+            guards = {f"{n}_{end}": f"free_{end}" for n in guarded for end in ("pre", "post")}
             ends = [
                 (Window("a", 0, self.sizes["a"]), self.i),
                 (Window(self.target, 0, self.sizes[self.target]), self.j),
@@ -131,7 +132,9 @@ class Network:
                 for neuron in np.flatnonzero(self.spikes[owner][step]):
                     for synapse in np.flatnonzero(firing == neuron):
                         queues[trigger][step + wait[synapse]].append(synapse)
-                self._block(block, trigger, np.array(queues[trigger].pop(step, []), int), step, values, dtype)
+                arriving = np.array(queues[trigger].pop(step, []), int)
+                for part in arriving[:, None] if writes_what_it_has_read(block) else [arriving]:
+                    self._block(block, trigger, part, step, values, dtype)
         return values
 
     def _block(self, block, trigger, arriving, step, values, dtype) -> None:
@@ -165,6 +168,16 @@ class Network:
                 "multiply": np.multiply.at,
                 "divide": np.divide.at,
             }[statement.action](array, places, value)
+
+
+def writes_what_it_has_read(block: list[Statement]) -> bool:
+    """Of the neurons: then synapses are carried out one after the other."""
+    read: set[str] = set()
+    for statement in block:
+        read |= names(parse(statement.value))
+        if statement.target in read and statement.target.endswith(("_pre", "_post")):
+            return True
+    return False
 
 
 def _merged(params, state):
@@ -227,7 +240,7 @@ def random_network(seed: int, *, delays: str = "none", recurrent: bool = False, 
 
 
 def random_block(rng: np.random.Generator, stages: str, length: int = 6) -> list[Statement]:
-    """Statements of one stage (``stages="one"``), or any."""
+    """Statements of one stage (``stages="one"``), any that never write what they have read ("several"), or any."""
     locals_: list[str] = []
     block: list[Statement] = []
     read_ends = ["x_pre", "x_post", "y_pre", "y_post"]
@@ -275,5 +288,11 @@ def random_block(rng: np.random.Generator, stages: str, length: int = 6) -> list
                 block.append(Statement(form.format(n=name, f=f), name, action, f))
             elif name not in e:
                 block.append(Statement(f"{name} = {e}", name, "assign", e))
+    if stages == "several":
+        kept: list[Statement] = []
+        for statement in block:
+            if not writes_what_it_has_read([*kept, statement]):
+                kept.append(statement)
+        block = kept
     block.append(Statement("_last = t_in_timesteps", "_last", "assign", "t_in_timesteps"))
     return block

@@ -5,7 +5,7 @@ from dataclasses import replace
 import jax
 import numpy as np
 import pytest
-from simulation.synaptic_blocks import Statement, random_block, random_network
+from simulation.synaptic_blocks import Statement, random_block, random_network, writes_what_it_has_read
 
 from jaxsnn.equations.statements import parse_block
 from jaxsnn.errors import NotSupportedError
@@ -35,8 +35,12 @@ def of_one_stage(network):
 
 
 @CASES
-def test_any_code(seed, delays):
-    network = network_of(seed, "any", delays)
+@pytest.mark.parametrize("stages", ["several", "any"])
+def test_any_code(seed, delays, stages):
+    network = network_of(seed, stages, delays)
+    found = [analyse(op.code).one_by_one for op in network.parts().operations if hasattr(op, "trigger")]
+    assert found == [writes_what_it_has_read(block) for block, _ in network.pathways.values()]
+    assert any(found) == (stages == "any")
     same(network.run(), network.interpret())
 
 
@@ -67,7 +71,13 @@ def test_code_of_one_stage_in_every_execution(seed, delays, monkeypatch):
         ("x_post = w + x_post - 1", {"x": 14}),
         ("x_post /= w", {"x": 10 / 8}),
         ("x_post = w", {"x": 4}),
-        ("x_post = x_post*2 + w", {"x": 24}),
+        # One by one, in the order w = 1, 2, 4.
+        ("x_post = x_post*2 + w", {"x": 92}),
+        ("x_post += w*(x_post - 9)", {"x": 39}),
+        ("x_post += w*int(x_post < 12)", {"x": 13}),
+        ("y_post = x_post; x_post += w", {"x": 17, "y": 13}),
+        ("u = x_post; x_post = u/2; y_post += u", {"x": 1.25, "y": 17.5}),
+        ("x_post += w; y_post = w*(x_post < 14)", {"x": 17, "y": 0}),
         ("u = w; u = u + 1; x_post += u; x_post += 1", {"x": 23}),
     ],
 )
@@ -83,7 +93,7 @@ def test_counted_by_hand(text, expected):
     assert {name: got[("b", name)].item() for name in expected} == pytest.approx(expected, rel=1e-15)
 
 
-@pytest.mark.parametrize("stages", ["one", "any"])
+@pytest.mark.parametrize("stages", ["one", "several", "any"])
 def test_vmap_is_a_loop(stages):
     network = network_of(2, stages, "none")
     sim = network.simulation()

@@ -18,7 +18,7 @@ __all__ = ["PopulationRateMonitor"]
 
 
 class PopulationRateMonitor(Recorder):
-    """Records the mean firing rate of a group in every step: spikes / (neurons dt), at the end of the step.
+    """Records the mean firing rate of a group in every step of the group: spikes / (neurons dt), at the end of the step.
 
     Example:
         >>> from jaxsnn import Network, NeuronGroup, PopulationRateMonitor
@@ -37,6 +37,7 @@ class PopulationRateMonitor(Recorder):
         super().__init__(name, when, order)
         check_fires(self.name, source)
         self.source = source
+        self._every = 1
         self._data = Pieces(np.float64, np.float64, np.float64)
 
     @property
@@ -44,11 +45,14 @@ class PopulationRateMonitor(Recorder):
         return (self.source,)
 
     def lower(self, parts: Parts, namespace: Mapping[str, Any]) -> None:
+        own = getattr(self.source._parent, "_dt", None)
+        every = self._every = 1 if own is None else steps_of(own, parts.dt, f"{self.name}: dt")
         parts.operations.append(
             RecordRate(
                 name=self.order_name,
                 slot=self.when,
                 order=self.order,
+                every=every,
                 domain=self.source._window,
                 event="spike",
                 label=self.name,
@@ -56,8 +60,9 @@ class PopulationRateMonitor(Recorder):
         )
 
     def receive(self, record: Mapping[str, np.ndarray], first_step: int, dt: float) -> None:
-        rate = record["count"] / (len(self.source) * dt)
-        self._data.append(record["step"] * dt, rate, np.full(rate.shape, dt))
+        own = dt * self._every
+        rate = record["count"] / (len(self.source) * own)
+        self._data.append(record["step"] * dt, rate, np.full(rate.shape, own))
 
     @property
     def t(self) -> Quantity:

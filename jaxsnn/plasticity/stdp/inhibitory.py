@@ -6,7 +6,8 @@ little. For neurons that fire independently the weight stands still on average w
 
 from __future__ import annotations
 
-from jaxsnn.plasticity.rule import Citation, PlasticityRule
+from jaxsnn.citation import Citation
+from jaxsnn.plasticity.rule import PlasticityRule
 from jaxsnn.units import Hz, ms
 
 __all__ = ["INHIBITORY_STDP"]

@@ -6,7 +6,8 @@ with the dopamine d at the target neuron. A reward raises d: ``Synapses(reward, 
 
 from __future__ import annotations
 
-from jaxsnn.plasticity.rule import Citation, PlasticityRule
+from jaxsnn.citation import Citation
+from jaxsnn.plasticity.rule import PlasticityRule
 from jaxsnn.units import ms, second
 
 __all__ = ["REWARD_STDP"]

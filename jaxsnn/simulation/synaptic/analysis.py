@@ -1,7 +1,9 @@
-"""What the code of a pathway does: each statement's action, and whether one stage carries them all out.
+"""What the code of a pathway does: each statement's action, and which of three ways carries them out.
 
 The meaning of a block is that of its statements one after the other, each for all synapses at which a spike
-arrives. A block is of *one stage* if it gives the same result when each synapse runs the whole block by
+arrives - unless a statement writes a variable of a neuron that it or an earlier one has read at the same end
+(``v += w*(1 - v)``). Such a block runs *one by one*: all of it for the first synapse, then for the next, which
+reads what the first has written. The order is that of the queue. Of the others a block is of *one stage* if it gives the same result when each synapse runs the whole block by
 itself: no statement reads a variable of a neuron to which an earlier one has added (the sum over all synapses is
 known only afterwards), and neurons are only added to. Then each synapse is a function from the values it
 reads to its own new values and to what it adds, and only the active synapses need to be looked at.
@@ -18,7 +20,7 @@ from jaxsnn.equations.expressions import Binary, Call, Expr, Name, Number, Unary
 from jaxsnn.equations.functions import FUNCTIONS
 from jaxsnn.equations.statements import Assign
 from jaxsnn.errors import NotSupportedError
-from jaxsnn.program import Code, Ref
+from jaxsnn.program import Code, Key, Ref
 
 __all__ = ["Action", "Analysis", "Change", "analyse"]
 
@@ -63,13 +65,15 @@ class Analysis:
     """The actions of a block.
 
     code: the block with unambiguous names (locals begin with ``_``, variables do not); several: why it needs
-    several stages, or None; changes: of a block of one stage.
+    several stages, or None; changes: of a block of one stage; one_by_one: whether the synapses have to follow one
+    another (then ``several`` says why).
     """
 
     code: Code
     actions: tuple[Action, ...]
     changes: tuple[Change, ...]
     several: str | None
+    one_by_one: bool = False
 
     @property
     def reads(self) -> frozenset[str]:
@@ -119,6 +123,13 @@ class Analysis:
             statements.append(Assign(result, "=", before))
         return lower(name, statements, tuple(change.result for change in self.changes), constant)
 
+    def blocks(self, name: str) -> tuple[Block, ...]:
+        """The value of each action, as a function of what it reads."""
+        return tuple(
+            lower(f"{name}_{k}", (), ("_value",), lambda name: False, extra={"_value": action.expr})
+            for k, action in enumerate(self.actions)
+        )
+
     def guard(self, ref: Ref) -> Ref | None:
         """The variable that must hold where this one is written."""
         for name, guard in self.code.guards.items():
@@ -135,7 +146,8 @@ def analyse(code: Code) -> Analysis:
     """
     clear = _rename(code)
     actions = tuple(_action(statement, clear, code) for statement in clear.statements if isinstance(statement, Assign))
-    several = _several(actions, clear)
+    dependent = _dependent(actions, clear)
+    several = dependent or _several(actions, clear)
     changes: dict[Ref, Change] = {}
     if several is None:
         for action in actions:
@@ -143,7 +155,7 @@ def analyse(code: Code) -> Analysis:
             if ref is not None and ref not in changes:
                 result = action.target if action.kind == "assign" else f"_sum{len(changes)}"
                 changes[ref] = Change(action.target, ref, result)
-    return Analysis(clear, actions, tuple(changes.values()), several)
+    return Analysis(clear, actions, tuple(changes.values()), several, dependent is not None)
 
 
 def _rename(code: Code) -> Code:
@@ -228,6 +240,18 @@ def _terms(expr: Expr, join: str, inverse: str, inverted: bool) -> Iterable[tupl
 
 def _stateful(called: Iterable[str]) -> set[str]:
     return {name for name in called if name in FUNCTIONS and FUNCTIONS[name].stateful}
+
+
+def _dependent(actions: tuple[Action, ...], code: Code) -> str | None:
+    """Why synapses have to follow one another."""
+    read: set[tuple[Key, str]] = set()
+    for action in actions:
+        refs = (code.scope[name] for name in names(action.expr) if name in code.scope)
+        read.update((ref.key, ref.via) for ref in refs if ref.via in ENDS)
+        target = code.scope.get(action.target)
+        if target is not None and (target.key, target.via) in read:
+            return f"{action.target!r} is written after the block has read it"
+    return None
 
 
 def _several(actions: tuple[Action, ...], code: Code) -> str | None:

@@ -1,13 +1,18 @@
-"""Deliver spikes along a pathway: the delay buffer, then the code, in one stage or statement by statement."""
+"""Deliver spikes along a pathway: the delay buffer, then the code, in one of three ways."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
+
+import jax
+import jax.numpy as jnp
 
 from jaxsnn.delays import source_ring, spike_history
 from jaxsnn.program import Deliver
 from jaxsnn.simulation.frame import Frame, Setting
 from jaxsnn.simulation.synaptic.analysis import analyse
+from jaxsnn.simulation.synaptic.one_by_one import OneByOne
 from jaxsnn.simulation.synaptic.one_stage import OneStage
 from jaxsnn.simulation.synaptic.statementwise import Statementwise
 
@@ -19,18 +24,21 @@ class DeliverStep:
 
     How spikes wait was decided with the connectivity (see `jaxsnn.delays`): a wiring with delays of single
     synapses fills rings of increments, one with repeated sources has a spike history, any other with a ring has a
-    ring of source spikes.
+    ring of source spikes. After that ring there may be others, with spikes of an earlier run that had another delay:
+    one of them may be due together with a later spike of its source, and both count.
     """
 
     def __init__(self, operation: Deliver, setting: Setting) -> None:
         self.operation = operation
         self.backend = setting.backend
         analysis = analyse(operation.code)
-        self.way: OneStage | Statementwise
-        if analysis.several is None:
-            self.way = OneStage(operation, analysis, setting)
-        else:
+        self.way: OneStage | Statementwise | OneByOne
+        if analysis.one_by_one:
+            self.way = OneByOne(operation, analysis, setting)
+        elif analysis.several is not None:
             self.way = Statementwise(operation, analysis, setting)
+        else:
+            self.way = OneStage(operation, analysis, setting)
 
     @property
     def block(self) -> Any:
@@ -41,7 +49,10 @@ class DeliverStep:
         return self.way.prepare(frame)
 
     def apply(self, frame: Frame, prepared: Any) -> None:
-        self.way.apply(frame, prepared, self.arriving(frame))
+        spikes = self.arriving(frame)
+        for earlier in self.left_over(frame):
+            self.sometimes(frame, prepared, earlier)
+        self.way.apply(frame, prepared, spikes)
 
     def arriving(self, frame: Frame) -> Any:
         """Flags of the wiring's sources: whose spikes act now (or, with rings of increments, are emitted now)."""
@@ -58,5 +69,28 @@ class DeliverStep:
             arriving = spike_history.due(ring, now, delay, self.backend)
         else:
             arriving, ring = source_ring.exchange(rings[0], now, spikes, delay)
-        frame.rings[op.pathway] = (ring,)
+        frame.rings[op.pathway] = (ring, *rings[1:])
         return arriving
+
+    def left_over(self, frame: Frame) -> list[Any]:
+        """Flags of the spikes that are due now and were emitted in runs with other delays, oldest first."""
+        pathway = self.operation.pathway
+        wiring = frame.tables.wirings[pathway]
+        first, *others = frame.rings.get(pathway, ()) or (None,)
+        if not others or wiring.delay is not None or wiring.repeats > 1:
+            return []
+        now = frame.clock("t_in_timesteps", self.operation.every)
+        none = jnp.zeros(first.shape[1], bool)
+        taken = [source_ring.exchange(ring, now, none, 0) for ring in others]
+        frame.rings[pathway] = (first, *(ring for _, ring in taken))
+        return [due for due, _ in taken]
+
+    def sometimes(self, frame: Frame, prepared: Any, spikes: Any) -> None:
+        """Apply the code if there are any spikes; mostly there are none left of an earlier run."""
+
+        def due(values: Any) -> Any:
+            inner = replace(frame, values=dict(values))
+            self.way.apply(inner, prepared, spikes)
+            return inner.values
+
+        frame.values = jax.lax.cond(jnp.any(spikes), due, dict, dict(frame.values))

@@ -14,14 +14,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxsnn.codegen.lower import lower
 from jaxsnn.events import Wiring
 from jaxsnn.program import Deliver, Ref
 from jaxsnn.random import CounterDraw, key_words, step_key
 from jaxsnn.simulation.frame import Frame, Setting
 from jaxsnn.simulation.synaptic.analysis import ENDS, Action, Analysis
 
-__all__ = ["Statementwise"]
+__all__ = ["Draw", "Statementwise"]
 
 Array = Any
 
@@ -47,10 +46,7 @@ class Statementwise:
         self.operation = operation
         self.analysis = analysis
         self.setting = setting
-        self.blocks = tuple(
-            lower(f"{operation.name}_{k}", (), ("_value",), lambda name: False, extra={"_value": action.expr})
-            for k, action in enumerate(analysis.actions)
-        )
+        self.blocks = analysis.blocks(operation.name)
 
     @property
     def block(self) -> str:
@@ -76,7 +72,7 @@ class Statementwise:
         draws = 0
         for action, block in zip(self.analysis.actions, self.blocks, strict=True):
             arguments = [local[name] if name in local else self._read(name, frame, order) for name in block.reads]
-            draw = _Draw(words, jnp.arange(order.source.shape[0], dtype=jnp.int32), self.setting.dtype, draws)
+            draw = Draw(words, jnp.arange(order.source.shape[0], dtype=jnp.int32), self.setting.dtype, draws)
             (value,) = block.run(*arguments, draw)
             draws += block.draws
             value = jnp.broadcast_to(value, order.source.shape)
@@ -143,7 +139,7 @@ def _overwrite(old: Array, neuron: Array, value: Array, counts: Array, order: Or
 _WRITES = {"add": _add, "multiply": _multiply, "divide": _divide, "overwrite": _overwrite}
 
 
-class _Draw(CounterDraw):
+class Draw(CounterDraw):
     """Draws for all synapses; those whose generator loops until it accepts come from `jax.random`."""
 
     def _key(self, number: int) -> Array:
