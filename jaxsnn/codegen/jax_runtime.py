@@ -32,7 +32,7 @@ def of_floats(function: Callable[[Array], Array]) -> Callable[[Array], Array]:
 
 def divide(x: Array, y: Array) -> Array:
     """True division; two integers are divided as floats of full width."""
-    return x / _as_float(y)
+    return _as_float(x) / _as_float(y)
 
 
 def _as_float(x: Array) -> Array:

@@ -235,7 +235,8 @@ class Synapses(SynapticNames):
         self._version += 1
         for host in self._hosts.values():
             if not host.variable.scalar:
-                host.value = np.concatenate([host.value, np.zeros(i.size, host.value.dtype)])
+                added = np.zeros(i.size, host.value.dtype)
+                host.value = np.concatenate([host.value, added]) if host.value.size else added
                 host.version += 1
 
     # ---- access ------------------------------------------------------------------------------------------

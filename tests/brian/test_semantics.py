@@ -82,7 +82,7 @@ def test_on_pre(brian, x64, text, delay):
 
 def test_increments_that_depend_on_their_target(brian, x64):
     """Brian2 carries out such code synapse by synapse, so the second one reads what the first has written."""
-    Both(brian, lambda lib: wired(lib, "v += 0.1*(1 - v)")).run(20).same(atol=1e-13)
+    Both(brian, lambda lib: wired(lib, "v += 0.1*(1 - v)")).run(20).same(atol=1e-13, silent=True)
 
 
 CONSTANT = [t for t in TEXTS if "t >" not in t and "x_pre" not in t]

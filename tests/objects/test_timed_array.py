@@ -137,7 +137,7 @@ def test_exact_integration_refuses_an_array_finer_than_the_grid():
         net.run(1 * ms)
     _, _, net = network(array, model="dx/dt = (I(t) - x)/(5*ms) : 1")
     net.run(1 * ms)
-    assert "exact" not in net.notes[0].split(".")[0]
+    assert "euler: exact refuses because" in net.notes[0]
 
 
 @pytest.mark.parametrize("method", ["euler", "rk2", "rk4", "exponential_euler"])
@@ -225,7 +225,7 @@ def test_own_time_step_of_the_group():
                             dt=0.5 * ms, namespace={"I": array})  # fmt: skip
     trace = snn.StateMonitor(cells, "x", record=0, when="end")
     snn.Network(cells, trace, dt=0.1 * ms).run(2 * ms)
-    np.testing.assert_array_equal(trace.x[0], np.repeat([0, 2, 4, 6], 5))
+    np.testing.assert_array_equal(trace.x[0], [0, 2, 4, 6])  # a monitor keeps the time step of its group
 
 
 def test_values_can_be_differentiated_and_batched():

@@ -26,7 +26,7 @@ def network_of(seed, stages, delays):
     network = random_network(seed, delays=delays, recurrent=seed % 3 == 0)
     rng = np.random.default_rng(seed)
     for trigger in ("pre", "post"):
-        network.pathways[trigger] = (random_block(rng, stages), network.delays())
+        network.pathways[trigger] = (random_block(rng, stages, 12 if stages == "any" else 6), network.delays())
     return network
 
 

@@ -18,7 +18,7 @@ __all__ = ["PopulationRateMonitor"]
 
 
 class PopulationRateMonitor(Recorder):
-    """Records the mean firing rate of a group in every step of the group: spikes / (neurons dt), at the end of the step.
+    """Records the mean firing rate of a group in each of its steps: spikes / (neurons dt), at the end of the step.
 
     Example:
         >>> from jaxsnn import Network, NeuronGroup, PopulationRateMonitor

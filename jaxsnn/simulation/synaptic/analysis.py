@@ -3,7 +3,9 @@
 The meaning of a block is that of its statements one after the other, each for all synapses at which a spike
 arrives - unless a statement writes a variable of a neuron that it or an earlier one has read at the same end
 (``v += w*(1 - v)``). Such a block runs *one by one*: all of it for the first synapse, then for the next, which
-reads what the first has written. The order is that of the queue. Of the others a block is of *one stage* if it gives the same result when each synapse runs the whole block by
+reads what the first has written. The order is that of the queue.
+
+Of the others a block is of *one stage* if it gives the same result when each synapse runs the whole block by
 itself: no statement reads a variable of a neuron to which an earlier one has added (the sum over all synapses is
 known only afterwards), and neurons are only added to. Then each synapse is a function from the values it
 reads to its own new values and to what it adds, and only the active synapses need to be looked at.
@@ -186,7 +188,7 @@ def _action(statement: Assign, code: Code, original: Code) -> Action:
     if ref.via not in ENDS:
         raise original.source.error(
             f"{target!r} is shared by all synapses; code of a pathway can change variables of the synapses and of the"
-            f" neurons at both ends, shared ones change in run_regularly",
+            f" neurons at both ends, assign a shared one between runs",
             statement.span,
             NotSupportedError,
         )

@@ -78,7 +78,8 @@ class OneByOne:
         wiring = frame.tables.wirings[op.pathway]
         synapse = place if wiring.synapse is None else wiring.synapse[place]
         other = wiring.target[place]
-        values, local, draws = dict(values), {}, 0
+        values, draws = dict(values), 0
+        local: dict[str, Array] = {}
 
         def element(ref: Ref) -> Array:
             if ref.via == "self":
