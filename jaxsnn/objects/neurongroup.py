@@ -61,8 +61,8 @@ class NeuronGroup(Group):
         ...     namespace={"tau": 20 * ms},
         ... )
         >>> cells.v = "i*mV"
-        >>> cells.v
-        <neurongroup.v: [0 1 2] mV>
+        >>> cells.v[:]
+        [0 1 2] mV
 
     Raises:
         EquationError, UnknownNameError, DimensionError: for text that cannot be understood, with the line.

@@ -97,7 +97,7 @@ class PopulationRateMonitor(Recorder):
                 half = int(np.ceil(2 * steps))
                 kernel = np.exp(-(np.arange(-half, half + 1) ** 2) / (2 * steps**2))
             elif window == "flat":
-                kernel = np.ones(max(1, 2 * int(steps / 2) + 1))
+                kernel = np.ones(max(1, 2 * int(steps / 2 + 1e-9) + 1))
             else:
                 raise ArgumentError(f"{self.name}: there is no window {window!r}; use 'flat', 'gaussian' or an array")
         else:
