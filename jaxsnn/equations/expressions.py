@@ -59,6 +59,10 @@ class Number(Expr):
     dim: Dimension = DIMENSIONLESS
     text: str = ""
     span: Span = _span()
+    kind: type = field(init=False, repr=False)  # for Python 1, 1.0 and True are equal; here they are three texts
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "kind", type(self.value))
 
     def __repr__(self) -> str:
         return f"Number({self.text or self.value})"
@@ -146,14 +150,7 @@ _BINARY = {
     ast.Mod: "%",
     ast.Pow: "**",
 }
-_COMPARE = {
-    ast.Lt: "<",
-    ast.LtE: "<=",
-    ast.Gt: ">",
-    ast.GtE: ">=",
-    ast.Eq: "==",
-    ast.NotEq: "!=",
-}
+_COMPARE = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!="}
 # What Python can say and equations cannot, with what to write instead.
 _REFUSED: dict[type[ast.AST], str] = {
     ast.IfExp: CONDITIONAL,

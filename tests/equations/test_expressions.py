@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import jaxsnn as snn
+from jaxsnn.codegen.host import evaluate
 from jaxsnn.equations.expressions import (
     Binary,
     Call,
@@ -238,3 +239,8 @@ def test_values_in_the_step_are_brians(brian_values: dict[str, np.ndarray]) -> N
         # are divided in float32 by JAX, whatever the type of the floats is.
         rtol = 1e-13
         np.testing.assert_allclose(found[:, 0], brian_values[text], rtol=rtol, atol=1e-14, err_msg=text)
+
+
+def test_numbers_of_different_types_are_different():
+    assert len({parse("1"), parse("1.0"), parse("True")}) == 3
+    assert [type(evaluate(parse(text), {})) for text in ("1", "True", "1.0")] == [int, bool, float]
