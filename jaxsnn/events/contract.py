@@ -265,3 +265,27 @@ def all_edge_values(contribution: Contribution, operands: Operands, wiring: Wiri
     return edge_values(
         contribution, operands, wiring.origin(wiring.source), wiring.target, wiring.synapse, wiring.synapse
     )
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Evaluated:
+    """What `evaluate_constants` prepares.
+
+    ``values``: one ``(S,)`` array or scalar per output when contributions are constant, else None.
+    """
+
+    values: tuple[Array, ...] | None
+    outputs: tuple[Output, ...] = field(metadata={"static": True})
+
+
+def evaluate_constants(
+    wiring: Wiring,
+    outputs: tuple[Output, ...],
+    contribution: Contribution,
+    constants: Operands | None = None,
+    backend: str | None = None,
+) -> Evaluated:
+    """The `Execution.prepare` that only evaluates constant contributions. The backend makes no difference."""
+    values = None if constants is None else all_edge_values(contribution, constants, wiring)
+    return Evaluated(values=values, outputs=outputs)

@@ -20,7 +20,6 @@ file that touches it, and `available` says whether it can be used; everything el
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import jax
@@ -31,11 +30,11 @@ from jax.experimental import pallas as pl
 from jaxsnn.events.contract import (
     NUMBER,
     Contribution,
+    Evaluated,
     Execution,
     Operands,
-    Output,
     Wiring,
-    all_edge_values,
+    evaluate_constants,
     with_outputs,
 )
 
@@ -57,29 +56,8 @@ def available(backend: str) -> bool:
     return HAS_TRITON and backend == "gpu" and jax.default_backend() == "gpu"
 
 
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True)
-class Kernel:
-    """``values``: one ``(S,)`` array or scalar per output when contributions are constant."""
-
-    values: tuple[Array, ...] | None
-    outputs: tuple[Output, ...] = field(metadata={"static": True})
-
-
-def prepare(
-    wiring: Wiring,
-    outputs: tuple[Output, ...],
-    contribution: Contribution,
-    constants: Operands | None = None,
-    backend: str | None = None,
-) -> Kernel:
-    """Evaluate the contributions if they are constant."""
-    values = None if constants is None else all_edge_values(contribution, constants, wiring)
-    return Kernel(values=values, outputs=outputs)
-
-
 def deliver(
-    prepared: Kernel,
+    prepared: Evaluated,
     wiring: Wiring,
     spikes: Array,
     contribution: Contribution,
@@ -164,7 +142,7 @@ class _Arrays:
 
 
 def _values(
-    prepared: Kernel,
+    prepared: Evaluated,
     number: Callable[..., Array],
     contribution: Contribution,
     operands: Operands,
@@ -253,4 +231,4 @@ def _power_of_two(size: int, least: int, most: int) -> int:
     return min(most, max(least, 1 << max(0, size - 1).bit_length()))
 
 
-EXECUTION = Execution(prepare, deliver)
+EXECUTION = Execution(evaluate_constants, deliver)

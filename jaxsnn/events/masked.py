@@ -6,46 +6,23 @@ result is then linear in them and differentiable with respect to spikes, operand
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
-import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
 from jaxsnn.events.contract import (
     Contribution,
+    Evaluated,
     Execution,
     Operands,
-    Output,
     Wiring,
     all_edge_values,
+    evaluate_constants,
     with_outputs,
 )
 
 
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True)
-class Masked:
-    """``values``: one ``(S,)`` array or scalar per output when contributions are constant."""
-
-    values: tuple[Array, ...] | None
-    outputs: tuple[Output, ...] = field(metadata={"static": True})
-
-
-def prepare(
-    wiring: Wiring,
-    outputs: tuple[Output, ...],
-    contribution: Contribution,
-    constants: Operands | None = None,
-    backend: str | None = None,
-) -> Masked:
-    """Evaluate the contributions if they are constant. The backend makes no difference."""
-    values = None if constants is None else all_edge_values(contribution, constants, wiring)
-    return Masked(values=values, outputs=outputs)
-
-
 def deliver(
-    prepared: Masked,
+    prepared: Evaluated,
     wiring: Wiring,
     spikes: Array,
     contribution: Contribution,
@@ -93,4 +70,4 @@ def _assigned(fired: Array, value: Array, old: Array, wiring: Wiring) -> Array:
     return new if wiring.synapse is None else old.at[wiring.synapse].set(new, unique_indices=True)
 
 
-EXECUTION = Execution(prepare, deliver)
+EXECUTION = Execution(evaluate_constants, deliver)

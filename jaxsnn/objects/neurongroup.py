@@ -313,7 +313,7 @@ class NeuronGroup(Group):
                     order=self.order,
                     event="spike",
                     condition=condition,
-                    code=self._code((), binder, {}, source, reads=names(condition)),
+                    code=self._code((), binder, {}, source),
                     refractory=self._has_refractory,
                     **common,  # type: ignore[arg-type]
                 )
@@ -354,7 +354,6 @@ class NeuronGroup(Group):
         binder: Binder,
         guards: Mapping[str, str],
         source: Source = _NOWHERE,
-        reads: Iterable[str] = (),
     ) -> Code:
         scope: dict[str, Ref] = {}
         symbols = self._symbols()

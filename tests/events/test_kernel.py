@@ -51,7 +51,7 @@ def test_lowers_for_cuda(row, delays, contribution, batch):
 
     def step(spikes, accumulators, wiring, operands, now):
         constants = operands if contribution is constant else None
-        prepared = kernel.prepare(wiring, outputs, contribution, constants)
+        prepared = kernel.EXECUTION.prepare(wiring, outputs, contribution, constants)
         return kernel.deliver(prepared, wiring, spikes, contribution, operands, accumulators, now)
 
     spikes = jnp.zeros(n, bool)
@@ -100,7 +100,7 @@ def test_new_values_of_synapses_lower_for_cuda(row, shuffled, repeats):
     operands = Operands({}, {"a": jnp.ones(n)}, {"b": jnp.ones(n), "free": jnp.ones(n, bool)}, shared)
 
     def step(spikes, accumulators, wiring, operands):
-        prepared = kernel.prepare(wiring, outputs, plasticity, None)
+        prepared = kernel.EXECUTION.prepare(wiring, outputs, plasticity, None)
         return kernel.deliver(prepared, wiring, spikes, plasticity, operands, accumulators, jnp.int32(0))
 
     text = lowered(step, jnp.zeros(wiring.n_source, bool), accumulators, wiring, operands)
