@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-__all__ = ["CounterDraw", "key_words", "step_key", "threefry"]
+__all__ = ["CounterDraw", "Draw", "name_words", "step_words", "threefry"]
 
 Array = Any
 
@@ -30,18 +30,22 @@ _SECOND = 1 << 31
 """Added to the number of a draw for the second block of bits that double precision needs."""
 
 
-def step_key(key: Any, name: str, step: Any) -> Any:
-    """The key of one operation in one step."""
-    return jax.random.fold_in(jax.random.fold_in(key, zlib.crc32(name.encode())), step)
+Words = tuple[Array, Array]
 
 
-def key_words(key: Any) -> tuple[Array, Array]:
-    """The first two words of 32 bits of a key."""
-    data = jax.random.key_data(key)
+def name_words(key: Any, name: str) -> Words:
+    """The key of an operation in a run, as two words of 32 bits."""
+    data = jax.random.key_data(jax.random.fold_in(key, zlib.crc32(name.encode())))
     return data[..., 0], data[..., 1]
 
 
-def threefry(key: tuple[Array, Array], counter: tuple[Array, Array]) -> tuple[Array, Array]:
+def step_words(words: Words, step: Any) -> Words:
+    """The key of an operation in one step: `jax.random.fold_in`, written out so that a kernel can do it too."""
+    step = jnp.asarray(step).astype(jnp.uint32)
+    return threefry(words, (jnp.zeros_like(step), step))
+
+
+def threefry(key: Words, counter: Words) -> Words:
     """Threefry-2x32-20: two words of random bits for a key and a counter of two words each (uint32)."""
     k0, k1 = key
     # Arrays of one element type throughout: a GPU kernel takes no mixture of signs.
@@ -62,18 +66,19 @@ class CounterDraw:
     """Random draws of single elements, what the generated code calls ``_draw``.
 
     Attributes:
-        key: Two words (see `key_words`) of the operation and step.
+        key: Two words (see `step_words`) of the operation and step.
         element: Numbers of the elements, integers of any shape, which is that of the draws.
         dtype: float32 or float64.
         first: Added to the number of each draw.
 
-    >>> draw = CounterDraw(key_words(jax.random.key(0)), jnp.arange(3), jnp.float32)
-    >>> some = CounterDraw(key_words(jax.random.key(0)), jnp.array([2, 0]), jnp.float32)
+    >>> words = name_words(jax.random.key(0), "cells")
+    >>> draw = CounterDraw(words, jnp.arange(3), jnp.float32)
+    >>> some = CounterDraw(words, jnp.array([2, 0]), jnp.float32)
     >>> bool((draw.rand(0)[jnp.array([2, 0])] == some.rand(0)).all())
     True
     """
 
-    key: tuple[Array, Array]
+    key: Words
     element: Array
     dtype: Any
     first: int = 0
@@ -110,3 +115,50 @@ def _double(high: Array, low: Array) -> Array:
     upper = lax.shift_right_logical(high, jnp.full_like(high, 5)).astype(jnp.float64)
     lower = lax.shift_right_logical(low, jnp.full_like(low, 6)).astype(jnp.float64)
     return (upper * 2.0**26 + lower) * 2.0**-53
+
+
+@dataclass(frozen=True)
+class Draw(CounterDraw):
+    """Draws of all elements at once: numbers that need a loop until one is accepted come from `jax.random`."""
+
+    def _key(self, number: int) -> Array:
+        words = jnp.stack(self.key)
+        return jax.random.fold_in(jax.random.wrap_key_data(words, impl="threefry2x32"), self.first + number)
+
+    def poisson(self, number: int, mean: Array) -> Array:
+        mean = jax.lax.stop_gradient(mean)  # the rejection loop has no reverse mode, and counts no derivative
+        return jax.random.poisson(self._key(number), mean, self.element.shape, jnp.int32)
+
+    def binomial(self, number: int, n: Array, p: Array) -> Array:
+        n, p = jax.lax.stop_gradient((n, p))
+        key, shape, dtype = self._key(number), self.element.shape, self.dtype
+
+        def general() -> Array:
+            return jax.random.binomial(key, n, p, shape, dtype).astype(jnp.int32)
+
+        if jnp.ndim(n) or jnp.ndim(p):
+            return general()
+        n, p = jnp.asarray(n, dtype), jnp.asarray(p, dtype)
+        # One n and p for all elements, few successes: a table is ten times as fast as the rejection loops.
+        return jax.lax.cond((n * p <= _FEW) & (p <= 0.5), lambda: _few_successes(key, n, p, shape, dtype), general)
+
+
+_FEW = 10.0
+_LONGEST = 48
+"""The probability of more successes than this is below 1e-16 for a mean of `_FEW`."""
+
+
+def _few_successes(key: Array, n: Array, p: Array, shape: tuple[int, ...], dtype: Any) -> Array:
+    """Binomial numbers by inversion: the number of k with u < P(X > k)."""
+    k = jnp.arange(_LONGEST, dtype=dtype)
+    ratios = jnp.maximum(n - k, 0) / (k + 1) * (p / (1 - p))
+    first = jnp.exp(n * jnp.log1p(-p))
+    masses = first * jnp.cumprod(ratios)  # P(X = 1), P(X = 2), ...
+    tails = jnp.cumsum(masses[::-1])[::-1]  # summed from the small end: exact where u is finest, near 0
+    bits = jax.random.bits(key, shape, jnp.uint32)
+    # Half a unit keeps u above 0, where every k would count.
+    u = bits.astype(dtype) * jnp.asarray(2.0**-32, dtype) + jnp.asarray(2.0**-33, dtype)
+    found = jnp.zeros(shape, jnp.int32)
+    for tail in tails:
+        found = found + (u < tail)
+    return found

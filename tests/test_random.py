@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from jaxsnn.random import CounterDraw, key_words, threefry
+from jaxsnn.random import CounterDraw, name_words, threefry
 
 ONES = 0xFFFFFFFF
 
@@ -25,7 +25,7 @@ def test_known_answers(key, counter, expected):
 
 
 def draws(seed, n, dtype=np.float32):
-    return CounterDraw(key_words(jax.random.key(seed)), jnp.arange(n), np.dtype(dtype))
+    return CounterDraw(name_words(jax.random.key(seed), "cells"), jnp.arange(n), np.dtype(dtype))
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -49,7 +49,7 @@ def test_neighbours_draws_and_keys_are_independent():
 
 
 def test_an_element_draws_the_same_in_any_company():
-    key = key_words(jax.random.key(0))
+    key = name_words(jax.random.key(0), "cells")
     some = jnp.array([[7, 2], [0, 7]])
     for name in ("rand", "randn"):
         whole = getattr(draws(0, 10), name)(3)

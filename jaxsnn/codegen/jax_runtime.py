@@ -13,9 +13,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-__all__ = ["RUNTIME", "JaxDraw"]
+__all__ = ["RUNTIME"]
 
 Array = Any
+Matrix = tuple[tuple[Array, ...], ...]
 
 
 def of_floats(function: Callable[[Array], Array]) -> Callable[[Array], Array]:
@@ -146,7 +147,7 @@ def exp_divided(*z: Array) -> Array:
     return total[..., 0, n - 1]
 
 
-def propagator(matrix: Sequence[Sequence[Array]], dt: Array) -> tuple[Array, Array]:
+def propagator(matrix: Sequence[Sequence[Array]], dt: Array) -> tuple[Matrix, Matrix]:
     """exp(M dt) and the integral of exp(M s) over s = 0..dt, for each element.
 
     The matrix is balanced first (Osborne 1960), because entries in SI units differ by many orders of
@@ -182,15 +183,22 @@ def propagator(matrix: Sequence[Sequence[Array]], dt: Array) -> tuple[Array, Arr
     augmented = jnp.concatenate([jnp.concatenate([balanced, eye], -1), jnp.concatenate([zero, zero], -1)], -2)
     flat = augmented.reshape((-1, 2 * n, 2 * n))
     exponential = jax.vmap(lambda m: jax.scipy.linalg.expm(m, max_squarings=48))(flat).reshape(augmented.shape)
-    return exponential[..., :n, :n] / ratio, exponential[..., :n, n:] * dt / ratio
+    full, integral = exponential[..., :n, :n] / ratio, exponential[..., :n, n:] * dt / ratio
+    return _entries(full), _entries(integral)
 
 
-def propagate(parts: tuple[Array, Array], variables: Sequence[Array], forcing: Sequence[Array]) -> tuple[Array, ...]:
+def _entries(matrix: Array) -> Matrix:
+    """The entries one by one: arrays of the shape of the elements, which a kernel can take in parts."""
+    n = matrix.shape[-1]
+    return tuple(tuple(matrix[..., i, j] for j in range(n)) for i in range(n))
+
+
+def propagate(parts: tuple[Matrix, Matrix], variables: Sequence[Array], forcing: Sequence[Array]) -> tuple[Array, ...]:
     """X -> P x + Q b with the matrices of `propagator`, elementwise over the neurons."""
     full, integral = parts
     n = len(variables)
     return tuple(
-        sum(full[..., i, j] * variables[j] for j in range(n)) + sum(integral[..., i, j] * forcing[j] for j in range(n))
+        sum(full[i][j] * variables[j] for j in range(n)) + sum(integral[i][j] * forcing[j] for j in range(n))
         for i in range(n)
     )
 
@@ -210,67 +218,6 @@ def timed_array_2d(values: Array, index: Array, i: Array) -> Array:
     # One row for all elements is a slice and a gather from the row: faster than a gather from the whole.
     found = values[index][safe] if jnp.ndim(index) == 0 else values[index, safe]
     return jnp.where(valid, found, jnp.nan)
-
-
-_FEW = 10.0
-_LONGEST = 48
-"""The probability of more successes than this is below 1e-16 for a mean of `_FEW`."""
-
-
-def _few_successes(key: Array, n: Array, p: Array, shape: tuple[int, ...], dtype: Any) -> Array:
-    """Binomial numbers by inversion: the number of k with u < P(X > k)."""
-    k = jnp.arange(_LONGEST, dtype=dtype)
-    ratios = jnp.maximum(n - k, 0) / (k + 1) * (p / (1 - p))
-    first = jnp.exp(n * jnp.log1p(-p))
-    masses = first * jnp.cumprod(ratios)  # P(X = 1), P(X = 2), ...
-    tails = jnp.cumsum(masses[::-1])[::-1]  # summed from the small end: exact where u is finest, near 0
-    bits = jax.random.bits(key, shape, jnp.uint32)
-    # Half a unit keeps u above 0, where every k would count.
-    u = bits.astype(dtype) * jnp.asarray(2.0**-32, dtype) + jnp.asarray(2.0**-33, dtype)
-    found = jnp.zeros(shape, jnp.int32)
-    for tail in tails:
-        found = found + (u < tail)
-    return found
-
-
-class JaxDraw:
-    """Random draws of one operation in one step: a key, and the shape and type of the values."""
-
-    def __init__(self, key: Array, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-        self.key = key
-        self.shape = shape
-        self.dtype = dtype
-
-    def _key(self, number: int) -> Array:
-        return jax.random.fold_in(self.key, number)
-
-    def rand(self, number: int) -> Array:
-        if jnp.dtype(self.dtype) != jnp.float32:
-            return jax.random.uniform(self._key(number), self.shape, self.dtype)
-        # jax.random.uniform has steps of 2**-23 in float32, which makes rand() < 1e-6 seven percent too frequent.
-        # All 32 bits, rounded, are finer near 0; the top is kept below 1.
-        bits = jax.random.bits(self._key(number), self.shape, jnp.uint32)
-        return jnp.minimum(bits.astype(jnp.float32) * jnp.float32(2**-32), jnp.float32(1 - 2**-24))
-
-    def randn(self, number: int) -> Array:
-        return jax.random.normal(self._key(number), self.shape, self.dtype)
-
-    def poisson(self, number: int, mean: Array) -> Array:
-        mean = jax.lax.stop_gradient(mean)  # the rejection loop has no reverse mode, and counts no derivative
-        return jax.random.poisson(self._key(number), mean, self.shape, jnp.int32)
-
-    def binomial(self, number: int, n: Array, p: Array) -> Array:
-        n, p = jax.lax.stop_gradient((n, p))
-        key, shape, dtype = self._key(number), self.shape, self.dtype
-
-        def general() -> Array:
-            return jax.random.binomial(key, n, p, shape, dtype).astype(jnp.int32)
-
-        if jnp.ndim(n) or jnp.ndim(p):
-            return general()
-        n, p = jnp.asarray(n, dtype), jnp.asarray(p, dtype)
-        # One n and p for all elements, few successes: a table is ten times as fast as the rejection loops.
-        return jax.lax.cond((n * p <= _FEW) & (p <= 0.5), lambda: _few_successes(key, n, p, shape, dtype), general)
 
 
 RUNTIME: Mapping[str, Callable[..., Any] | float] = {

@@ -9,9 +9,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxsnn.codegen.jax_runtime import JaxDraw
 from jaxsnn.program import Key, Program, Ref, Window
-from jaxsnn.random import step_key
+from jaxsnn.random import CounterDraw, Draw, Words, name_words, step_words
 from jaxsnn.simulation.state import Layout, Params, Tables
 
 __all__ = ["Frame", "Setting"]
@@ -117,8 +116,17 @@ class Frame:
     def event(self, owner: str, event: str, window: Window) -> Array:
         return _slice(self.events[(owner, event)], window)
 
-    def draw(self, name: str, shape: tuple[int, ...]) -> JaxDraw:
-        return JaxDraw(step_key(self.tables.key, name, self.step), shape, self.setting.dtype)
+    def words(self, name: str) -> Words:
+        """The random key of an operation in this step."""
+        return step_words(name_words(self.tables.key, name), self.step)
+
+    def draw(self, name: str, window: Window) -> CounterDraw:
+        """Random numbers for the elements of a window."""
+        return Draw(self.words(name), jnp.arange(window.size, dtype=jnp.int32), self.setting.dtype)
+
+    def spread(self, value: Array, window: Window) -> Array:
+        """One value for each element of a window."""
+        return jnp.broadcast_to(value, (window.size,))
 
 
 def _slice(whole: Array, window: Window) -> Array:

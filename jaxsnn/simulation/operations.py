@@ -46,7 +46,7 @@ def run_block(
     name: str,
 ) -> tuple[Any, ...]:
     """The results of a block in this step."""
-    draw = frame.draw(name, (window.size,)) if block.draws else None
+    draw = frame.draw(name, window) if block.draws else None
     return block.run(*_arguments(block.reads, code, window, every, frame), *prepared, draw)
 
 
@@ -111,7 +111,7 @@ class ThresholdStep:
         op = self.operation
         owner, window = op.domain.owner, op.domain
         (condition,) = run_block(self.block, op.code, window, op.every, frame, prepared, op.name)
-        spikes = jnp.broadcast_to(condition, (window.size,))
+        spikes = frame.spread(condition, window)
         if op.refractory:
             free = frame.value((owner, "not_refractory"))
             spikes = spikes & free

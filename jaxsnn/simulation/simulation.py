@@ -15,6 +15,7 @@ import numpy as np
 from jaxsnn.errors import ArgumentError, NetworkError
 from jaxsnn.program import Program
 from jaxsnn.simulation.frame import Setting
+from jaxsnn.simulation.fused import Fused
 from jaxsnn.simulation.state import Params, State, get, layout_of, paths, put
 from jaxsnn.simulation.step import Step
 from jaxsnn.units import Quantity, quantity, second, strip
@@ -161,13 +162,21 @@ class Simulation:
         first = state.step
         tables = state.tables
         prepared = self._step.prepare(params, state)
+        unroll = self.unroll or self.default_unroll()
+        fused = Fused.of(self._step, params, state, prepared) if inputs is None and steps else None
+        if fused is not None:
+            carry, rows = jax.lax.scan(
+                lambda carry, _: fused(carry, first), fused.enter(state, steps), length=steps, unroll=unroll
+            )
+            state, packed = fused.leave(carry)
+            return state, self.finish({**rows, **packed}, first, steps, phase)
         moving = replace(state, tables=None)  # type: ignore[arg-type]
 
         def body(carry: State, given: Any) -> tuple[State, Any]:
             new, record = self._step(params, prepared, replace(carry, tables=tables), given)
             return replace(new, tables=None), record  # type: ignore[arg-type]
 
-        moving, rows = jax.lax.scan(body, moving, inputs, length=steps, unroll=self.unroll or self.default_unroll())
+        moving, rows = jax.lax.scan(body, moving, inputs, length=steps, unroll=unroll)
         return replace(moving, tables=tables), self.finish(rows, first, steps, phase)
 
     def default_unroll(self) -> int:

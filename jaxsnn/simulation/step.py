@@ -16,7 +16,7 @@ from jaxsnn.simulation.operations import OPERATIONS, build
 from jaxsnn.simulation.records import RECORDS
 from jaxsnn.simulation.state import Params, State
 
-__all__ = ["Step"]
+__all__ = ["Step", "sometimes"]
 
 Array = Any
 Record = dict[str, Any]
@@ -73,7 +73,7 @@ class Step:
                 elif operation.every == 1:
                     part.apply(frame, ready)
                 else:
-                    _sometimes(part, ready, frame)
+                    sometimes(part, ready, frame)
         return self.state(frame, state), record
 
     def frame(self, params: Params, state: State) -> Frame:
@@ -98,7 +98,7 @@ class Step:
         return replace(old, step=old.step + 1, values=values, events=events, rings=rings, cursors=cursors)
 
 
-def _sometimes(part: Any, prepared: Any, frame: Frame) -> None:
+def sometimes(part: Any, prepared: Any, frame: Frame) -> None:
     """An operation with a slower clock: carried out in steps that are multiples of its own."""
     before = (dict(frame.values), dict(frame.events), dict(frame.rings), dict(frame.cursors))
     operation = part.operation
@@ -107,7 +107,7 @@ def _sometimes(part: Any, prepared: Any, frame: Frame) -> None:
         owner_event = (operation.domain.owner, operation.event)
 
     def due() -> Any:
-        inner = Frame(frame.setting, frame.params, frame.tables, frame.step, *map(dict, before))  # type: ignore[arg-type]
+        inner = type(frame)(frame.setting, frame.params, frame.tables, frame.step, *map(dict, before))  # type: ignore[arg-type]
         part.apply(inner, prepared)
         return inner.values, inner.events, inner.rings, inner.cursors
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import scipy.linalg
 
+from jaxsnn import random
 from jaxsnn.codegen import jax_runtime, numpy_runtime
 from jaxsnn.equations.functions import FUNCTIONS
 
@@ -38,7 +39,7 @@ def test_every_function_has_both_lowerings(name, x64):
     row = FUNCTIONS[name]
     if row.stateful:
         assert callable(getattr(numpy_runtime.NumpyDraw, name))
-        assert callable(getattr(jax_runtime.JaxDraw, name))
+        assert callable(getattr(random.Draw, name))
         return
     arguments = POINTS[name]
     on_host, in_step = numpy_runtime.RUNTIME[name], jax_runtime.RUNTIME[name]
@@ -92,7 +93,7 @@ def test_draws_have_the_moments_of_their_distribution():
     assert set(table) == {name for name, row in FUNCTIONS.items() if row.stateful}
     sides = (
         numpy_runtime.NumpyDraw(np.random.default_rng(0), (n,)),
-        jax_runtime.JaxDraw(jax.random.key(0), (n,), np.dtype("float32")),
+        random.Draw(random.name_words(jax.random.key(0), "cells"), jnp.arange(n), np.dtype("float32")),
     )
     for draw in sides:
         for name, (arguments, mean, variance) in table.items():

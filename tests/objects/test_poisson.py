@@ -7,8 +7,8 @@ import pytest
 from scipy import stats
 
 import jaxsnn as snn
-from jaxsnn.codegen.jax_runtime import JaxDraw
 from jaxsnn.errors import ArgumentError, DimensionError, EquationError, NetworkError, UnknownNameError
+from jaxsnn.random import Draw, name_words
 from jaxsnn.units import Hz, kHz, ms, mV, nA, second
 
 # A test that draws from the right distribution fails with this probability; the seeds are fixed.
@@ -63,9 +63,13 @@ def _smooth(n, p):
     return cdf
 
 
+def draws(key, size):
+    return Draw(name_words(key, "cells"), jnp.arange(size), jnp.float32)
+
+
 def test_low_rates_are_not_rounded_up():
     # Numbers with steps of 2**-23 make rand() < 1e-6 true 9/8.39 times as often as it should be.
-    values = np.asarray(JaxDraw(jax.random.key(0), (1_000_000,), jnp.float32).rand(0), dtype=np.float64)
+    values = np.asarray(draws(jax.random.key(0), 1_000_000).rand(0), dtype=np.float64)
     small = values[values < 2**-12] * 2**23
     assert abs(small.size - 1e6 * 2**-12) < 4 * np.sqrt(1e6 * 2**-12)
     assert stats.kstest(small % 1, "uniform").pvalue > UNLIKELY
@@ -207,7 +211,7 @@ def test_binomial_distribution(n, p):
     @jax.jit
     def drawn(key):
         def body(carry, step):
-            draw = JaxDraw(jax.random.fold_in(key, step), (size,), jnp.float32)
+            draw = draws(jax.random.fold_in(key, step), size)
             return carry, draw.binomial(0, jnp.asarray(n), jnp.float32(p))
 
         return jax.lax.scan(body, 0, jnp.arange(steps))[1]
@@ -223,7 +227,7 @@ def test_binomial_distribution(n, p):
 
 @pytest.mark.parametrize("n, p, value", [(1000, 0.0, 0), (1000, 1.0, 1000), (5, 1.0, 5)])
 def test_certain_outcomes(n, p, value):
-    draw = JaxDraw(jax.random.key(0), (100,), jnp.float32)
+    draw = draws(jax.random.key(0), 100)
     assert set(np.asarray(draw.binomial(0, jnp.asarray(n), jnp.float32(p))).tolist()) == {value}
 
 

@@ -19,7 +19,7 @@ from jaxsnn.equations.statements import parse_block
 from jaxsnn.network.assembly import Assembly
 from jaxsnn.objects.base import Connections, Parts
 from jaxsnn.program import Code, Deliver, Emit, Program, Ref, Variable, Window
-from jaxsnn.random import CounterDraw, key_words, step_key
+from jaxsnn.random import CounterDraw, name_words, step_words
 from jaxsnn.simulation import Simulation
 
 DT = 1e-3
@@ -193,7 +193,7 @@ class _Draws:
         self.count = 0
 
     def __call__(self, name):
-        key = key_words(step_key(jax.random.key(SEED), f"s_{self.trigger}", self.step))
+        key = step_words(name_words(jax.random.key(SEED), f"s_{self.trigger}"), self.step)
         draw = CounterDraw(key, jnp.asarray(self.arriving, jnp.int32), np.dtype(self.dtype))
         self.count += 1
         return np.asarray(getattr(draw, name)(self.count - 1))

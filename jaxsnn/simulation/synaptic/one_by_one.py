@@ -17,10 +17,9 @@ from jax import lax
 
 from jaxsnn.events import Wiring
 from jaxsnn.program import Deliver, Key, Ref
-from jaxsnn.random import key_words, step_key
+from jaxsnn.random import Draw
 from jaxsnn.simulation.frame import Frame, Setting
 from jaxsnn.simulation.synaptic.analysis import ENDS, Analysis
-from jaxsnn.simulation.synaptic.statementwise import Draw
 
 __all__ = ["OneByOne"]
 
@@ -63,7 +62,7 @@ class OneByOne:
             return
         # Arrivals are numbered through; the first of each source follows the last of the one before.
         ends = jnp.cumsum(jnp.where(spikes != 0, lengths, 0), dtype=jnp.int32)
-        words = key_words(step_key(frame.tables.key, self.operation.name, frame.step))
+        words = frame.words(self.operation.name)
 
         def one(k: Array, values: dict[Key, Array]) -> dict[Key, Array]:
             source = jnp.searchsorted(ends, k, side="right")

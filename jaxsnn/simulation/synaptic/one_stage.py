@@ -10,7 +10,7 @@ import numpy as np
 from jaxsnn.delays import target_ring
 from jaxsnn.events import EXECUTIONS, NUMBER, Operands, Output, choose
 from jaxsnn.program import Deliver, Ref
-from jaxsnn.random import CounterDraw, key_words, step_key
+from jaxsnn.random import CounterDraw
 from jaxsnn.simulation.frame import Frame, Setting
 from jaxsnn.simulation.synaptic.analysis import Analysis
 
@@ -93,7 +93,7 @@ class OneStage:
                 roles["shared"][name] = frame.read(ref, op.source, op.every)
         roles["shared"].update(zip(self.hoisted, hoisted, strict=True))
         if self.block.draws:
-            words = key_words(step_key(frame.tables.key, op.name, frame.step))
+            words = frame.words(op.name)
             roles["shared"].update(zip(KEY, words, strict=True))
         return Operands(**roles)
 
@@ -128,7 +128,7 @@ class OneStage:
         wiring = frame.tables.wirings[op.pathway]
         now = frame.clock("t_in_timesteps", op.every)
         rings = frame.rings[op.pathway] if wiring.delay is not None else ()
-        current = tuple(self._part(frame, k) for k in range(len(self.changes)))
+        current = tuple(self.part(frame, k) for k in range(len(self.changes)))
         operands = Operands() if self.constant else self.operands(frame, prepared.hoisted)
         new = self.execution(frame).deliver(
             prepared.execution, wiring, spikes, self.contribution, operands, rings or current, now
@@ -138,14 +138,14 @@ class OneStage:
             frame.rings[op.pathway] = tuple(ring for _, ring in taken)
             new = tuple(old + arrived for old, (arrived, _) in zip(current, taken, strict=True))
         for k, change in enumerate(self.changes):
-            self._store(frame, change.ref, current[k], new[k])
+            self.store(frame, change.ref, current[k], new[k])
 
-    def _part(self, frame: Frame, k: int) -> Any:
+    def part(self, frame: Frame, k: int) -> Any:
         """The variable an output changes: of the source window, of all the target's neurons, of the synapses."""
         key = self.changes[k].ref.key
         return frame.part(key, self.operation.source) if self.outputs[k].side == "source" else frame.value(key)
 
-    def _store(self, frame: Frame, ref: Ref, old: Any, new: Any) -> None:
+    def store(self, frame: Frame, ref: Ref, old: Any, new: Any) -> None:
         guard = self.analysis.guard(ref)
         window = self.operation.source
         if guard is not None:

@@ -10,17 +10,15 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
-import numpy as np
 
 from jaxsnn.events import Wiring
 from jaxsnn.program import Deliver, Ref
-from jaxsnn.random import CounterDraw, key_words, step_key
+from jaxsnn.random import Draw
 from jaxsnn.simulation.frame import Frame, Setting
 from jaxsnn.simulation.synaptic.analysis import ENDS, Action, Analysis
 
-__all__ = ["Draw", "Statementwise"]
+__all__ = ["Statementwise"]
 
 Array = Any
 
@@ -67,7 +65,7 @@ class Statementwise:
 
     def apply(self, frame: Frame, order: Order, spikes: Array) -> None:
         arrives = (spikes != 0)[order.source]
-        words = key_words(step_key(frame.tables.key, self.operation.name, frame.step))
+        words = frame.words(self.operation.name)
         local: dict[str, Array] = {}
         draws = 0
         for action, block in zip(self.analysis.actions, self.blocks, strict=True):
@@ -137,20 +135,3 @@ def _overwrite(old: Array, neuron: Array, value: Array, counts: Array, order: Or
 
 
 _WRITES = {"add": _add, "multiply": _multiply, "divide": _divide, "overwrite": _overwrite}
-
-
-class Draw(CounterDraw):
-    """Draws for all synapses; those whose generator loops until it accepts come from `jax.random`."""
-
-    def _key(self, number: int) -> Array:
-        words = jnp.stack(self.key)
-        return jax.random.fold_in(jax.random.wrap_key_data(words, impl="threefry2x32"), self.first + number)
-
-    def poisson(self, number: int, mean: Array) -> Array:
-        mean = jax.lax.stop_gradient(mean)
-        return jax.random.poisson(self._key(number), mean, self.element.shape, np.int32)
-
-    def binomial(self, number: int, n: Array, p: Array) -> Array:
-        n, p = jax.lax.stop_gradient((n, p))
-        drawn = jax.random.binomial(self._key(number), n, p, self.element.shape, self.dtype)
-        return drawn.astype(jnp.int32)

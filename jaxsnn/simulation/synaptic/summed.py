@@ -42,7 +42,7 @@ class SummedStep:
 
     def apply(self, frame: Frame, prepared: Any) -> None:
         op = self.operation
-        draw = frame.draw(op.name, (op.domain.size,)) if self.block.draws else None
+        draw = frame.draw(op.name, op.domain) if self.block.draws else None
         (value,) = self.block.run(*self._arguments(self.block.reads, frame), *prepared, draw)
         neuron = frame.end(op.domain.owner, self.ref.via)
         old = frame.value(self.ref.key)

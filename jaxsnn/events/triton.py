@@ -1,0 +1,221 @@
+"""Launch a kernel on the GPU: the one file that touches Pallas' Triton backend.
+
+That backend is deprecated since JAX 0.11, so everything else is written against `Memory`: loads, stores and
+atomic additions at any indices of flat arrays. `available` says whether kernels can be compiled; where they
+cannot, other executions do the same work. `interpreted` carries kernels out on the host, for tests.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.experimental import pallas as pl
+
+try:
+    from jax.experimental.pallas import triton
+
+    HAS_TRITON = True
+except ImportError:  # pragma: no cover - a JAX without this backend
+    HAS_TRITON = False
+
+__all__ = ["Launch", "Memory", "available", "interpreted"]
+
+Array = Any
+Place = tuple[str, int]
+"""An array of a kernel: one that it reads, one that it changes, or one that it makes."""
+
+_mode = threading.local()
+
+
+def available(backend: str) -> bool:
+    """Whether kernels can be compiled: on an NVIDIA GPU, with Pallas' Triton backend."""
+    if getattr(_mode, "interpreted", False):
+        return True
+    return HAS_TRITON and backend == "gpu" and jax.default_backend() == "gpu"
+
+
+class Memory(Protocol):
+    """What a program of a kernel can do; indices are flat, and lanes outside the mask do nothing."""
+
+    def scalar(self, place: Place, index: int | Array = 0) -> Array:
+        """One element."""
+
+    def load(self, place: Place, index: Array, mask: Array) -> Array:
+        """Elements; 0 outside the mask."""
+
+    def store(self, place: Place, index: Array, value: Array, mask: Array) -> None:
+        """Write elements that no other program writes."""
+
+    def add(self, place: Place, index: Array, value: Array, mask: Array) -> None:
+        """Add atomically."""
+
+
+Body = Callable[[Memory, Array], None]
+
+
+@dataclass
+class Launch:
+    """The arguments of a kernel, collected one by one, and its start.
+
+    Booleans travel as int8, because Triton makes single bits of them. Arrays are flattened.
+
+    >>> launch = Launch()
+    >>> x, total = launch.read(jnp.arange(4.0)), launch.change(jnp.zeros(2))
+    >>> def body(memory, program):
+    ...     lane = jnp.arange(4)
+    ...     memory.add(total, lane % 2, memory.load(x, lane, lane < 3), lane < 3)
+    >>> with interpreted():
+    ...     changed, made = launch(body, programs=1)
+    >>> changed[0].tolist()
+    [2.0, 1.0]
+    """
+
+    given: list[Array] = field(default_factory=list)
+    changed: list[Array] = field(default_factory=list)
+    made: list[jax.ShapeDtypeStruct] = field(default_factory=list)
+    _known: dict[int, Place] = field(default_factory=dict)
+
+    def read(self, array: Array) -> Place:
+        """An array that the kernel reads; the same array twice is one argument."""
+        if id(array) not in self._known:
+            self.given.append(array)
+            self._known[id(array)] = ("given", len(self.given) - 1)
+        return self._known[id(array)]
+
+    def change(self, array: Array) -> Place:
+        """An array that the kernel changes in place."""
+        self.changed.append(array)
+        return "changed", len(self.changed) - 1
+
+    def make(self, size: int, dtype: Any) -> Place:
+        """A new array that the kernel fills."""
+        self.made.append(jax.ShapeDtypeStruct((size,), dtype))
+        return "made", len(self.made) - 1
+
+    def __call__(self, body: Body, programs: int, warps: int = 4) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
+        """Run the programs; the changed arrays in their own shapes and types, and the new ones."""
+        given = [_flat(x) for x in self.given]
+        changed = [_flat(x) for x in self.changed]
+        run = _interpret if getattr(_mode, "interpreted", False) else _compile
+        results = run(body, given, changed, self.made, programs, warps)
+        whole = tuple(_like(result, old) for result, old in zip(results[: len(changed)], self.changed, strict=True))
+        return whole, tuple(results[len(changed) :])
+
+
+def _flat(array: Array) -> Array:
+    array = jnp.asarray(array)
+    return (array.astype(jnp.int8) if array.dtype == jnp.bool_ else array).reshape(-1)
+
+
+def _like(result: Array, old: Array) -> Array:
+    return jnp.asarray(result, jnp.asarray(old).dtype).reshape(jnp.shape(old))
+
+
+class _Refs:
+    """`Memory` on the references of a Pallas kernel."""
+
+    def __init__(self, given: Any, changed: Any, made: Any) -> None:
+        self.refs = {"given": given, "changed": changed, "made": made}
+
+    def _ref(self, place: Place) -> Any:
+        return self.refs[place[0]][place[1]]
+
+    def scalar(self, place: Place, index: int | Array = 0) -> Array:
+        return self._ref(place)[index]
+
+    def load(self, place: Place, index: Array, mask: Array) -> Array:
+        return triton.load(self._ref(place).at[index], mask=mask, other=0)
+
+    def store(self, place: Place, index: Array, value: Array, mask: Array) -> None:
+        ref = self._ref(place)
+        triton.store(ref.at[index], jnp.broadcast_to(value, index.shape).astype(ref.dtype), mask=mask)
+
+    def add(self, place: Place, index: Array, value: Array, mask: Array) -> None:
+        ref = self._ref(place)
+        triton.atomic_add(ref, (index,), jnp.broadcast_to(value, index.shape).astype(ref.dtype), mask=mask)
+
+
+def _compile(
+    body: Body,
+    given: list[Array],
+    changed: list[Array],
+    made: list[jax.ShapeDtypeStruct],
+    programs: int,
+    warps: int,
+) -> list[Array]:
+    n_given, n_changed = len(given), len(changed)
+
+    def kernel(*refs: Any) -> None:
+        outputs = refs[n_given + n_changed :]
+        body(_Refs(refs[:n_given], outputs[:n_changed], outputs[n_changed:]), pl.program_id(0))
+
+    anywhere = pl.BlockSpec(memory_space=pl.ANY)
+    results = pl.pallas_call(
+        kernel,
+        out_shape=(*(jax.ShapeDtypeStruct(a.shape, a.dtype) for a in changed), *made),
+        grid=(programs,),
+        in_specs=[anywhere] * (n_given + n_changed),
+        out_specs=(anywhere,) * (n_changed + len(made)),
+        input_output_aliases={n_given + k: k for k in range(n_changed)},
+        compiler_params=triton.CompilerParams(num_warps=warps),
+    )(*given, *changed)
+    return list(results)
+
+
+class _Host:
+    """`Memory` on NumPy arrays."""
+
+    def __init__(self, **arrays: list[np.ndarray]) -> None:
+        self.arrays = arrays
+
+    def scalar(self, place: Place, index: int | Array = 0) -> Array:
+        return jnp.asarray(self.arrays[place[0]][place[1]][int(index)])
+
+    def load(self, place: Place, index: Array, mask: Array) -> Array:
+        array, live = self.arrays[place[0]][place[1]], np.asarray(mask)
+        where = np.where(live, np.asarray(index), 0)
+        return jnp.asarray(np.where(live, array[where], np.zeros((), array.dtype)))
+
+    def store(self, place: Place, index: Array, value: Array, mask: Array) -> None:
+        array, live = self.arrays[place[0]][place[1]], np.asarray(mask)
+        array[np.asarray(index)[live]] = np.broadcast_to(np.asarray(value), live.shape)[live].astype(array.dtype)
+
+    def add(self, place: Place, index: Array, value: Array, mask: Array) -> None:
+        array, live = self.arrays[place[0]][place[1]], np.asarray(mask)
+        np.add.at(array, np.asarray(index)[live], np.broadcast_to(np.asarray(value), live.shape)[live])
+
+
+def _interpret(
+    body: Body,
+    given: list[Array],
+    changed: list[Array],
+    made: list[jax.ShapeDtypeStruct],
+    programs: int,
+    warps: int,
+) -> list[Array]:
+    memory = _Host(
+        given=[np.array(x) for x in given],
+        changed=[np.array(x) for x in changed],
+        made=[np.zeros(x.shape, x.dtype) for x in made],
+    )
+    for program in range(programs):
+        body(memory, jnp.int32(program))
+    return [jnp.asarray(x) for x in (*memory.arrays["changed"], *memory.arrays["made"])]
+
+
+@contextmanager
+def interpreted() -> Iterator[None]:
+    """Carry kernels out on the host, program by program, without compiling anything (slow, for tests)."""
+    _mode.interpreted = True
+    try:
+        with jax.disable_jit():
+            yield
+    finally:
+        _mode.interpreted = False

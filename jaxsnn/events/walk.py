@@ -1,0 +1,109 @@
+"""How a program of a kernel walks the rows of the sources that fired.
+
+A row is what one source has: synapses ``row_start[source]`` to ``row_start[source + 1]``. Long rows are taken in
+pieces, some sources at once, one synapse a lane; of short rows every lane walks that of its own source.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+from jax import lax
+
+from jaxsnn.events.contract import Wiring
+from jaxsnn.events.triton import Memory, Place
+
+__all__ = ["LONGEST_PIECE", "SHORT_ROW", "Lanes", "is_short", "walk"]
+
+Array = Any
+SHORT_ROW = 24
+"""Synapses of a source, on average, below which every lane walks a row of its own."""
+LONGEST_PIECE = 512
+"""Synapses that the lanes of a program take at once."""
+MOST_AT_ONCE = 4
+
+Add = Callable[[Array, Array, Array], None]
+"""``add(edge, live, source)``: carry out the synapses at these places, in lanes of one shape."""
+
+
+class Lanes(NamedTuple):
+    """The sources of a program, one a lane.
+
+    number: (B,) of each lane, 0 to B - 1; source: (B,) the source of each lane; fired: (B,) bool;
+    of: lane number -> source.
+    """
+
+    number: Array
+    source: Array
+    fired: Array
+    of: Callable[[Array], Array]
+
+
+def is_short(wiring: Wiring) -> bool:
+    """Whether rows are short on average."""
+    return wiring.n_synapses < SHORT_ROW * wiring.n_source
+
+
+def walk(memory: Memory, row_start: Place, lanes: Lanes, wiring: Wiring, add: Add) -> None:
+    """Call ``add`` for every synapse of the sources that fired."""
+    if is_short(wiring):
+        _own_rows(memory, row_start, lanes, add)
+    else:
+        _pieces(memory, row_start, lanes, _power_of_two(wiring.longest_row, 32, LONGEST_PIECE), add)
+
+
+def _pieces(memory: Memory, row_start: Place, lanes: Lanes, width: int, add: Add) -> None:
+    """Some sources that fired after the others, a piece of each row at a time."""
+    at_once = min(MOST_AT_ONCE, LONGEST_PIECE // width)
+    slot = jnp.arange(at_once * width, dtype=jnp.int32)
+    row, column = slot // width, slot % width
+
+    def some_sources(carry: tuple[Array, Array]) -> tuple[Array, Array]:
+        flags, left = carry
+        begin = end = sources = jnp.zeros_like(slot)
+        longest = jnp.int32(0)
+        for taken in range(at_once):
+            lane = jnp.max(jnp.where(flags > 0, lanes.number, -1))
+            flags = jnp.where(lanes.number == lane, 0, flags)
+            # Without one left, any row will do: none of it is live.
+            source = jnp.where(lane < 0, 0, lanes.of(lane))
+            first = memory.scalar(row_start, source)
+            length = jnp.where(lane < 0, 0, memory.scalar(row_start, source + 1) - first)
+            mine = row == taken
+            begin = jnp.where(mine, first, begin)
+            end = jnp.where(mine, first + length, end)
+            sources = jnp.where(mine, source, sources)
+            longest = jnp.maximum(longest, length)
+
+        def one_piece(carry: tuple[Array]) -> tuple[Array]:
+            (done,) = carry
+            edge = begin + done + column
+            add(edge, edge < end, sources)
+            return (done + width,)
+
+        lax.while_loop(lambda carry: carry[0] < longest, one_piece, (jnp.int32(0),))
+        return flags, left - at_once
+
+    flags = lanes.fired.astype(jnp.int32)
+    lax.while_loop(lambda carry: carry[1] > 0, some_sources, (flags, jnp.sum(flags, dtype=jnp.int32)))
+
+
+def _own_rows(memory: Memory, row_start: Place, lanes: Lanes, add: Add) -> None:
+    """Every lane walks the row of its own source."""
+    begin = memory.load(row_start, lanes.source, lanes.fired)
+    end = memory.load(row_start, lanes.source + 1, lanes.fired)
+    longest = jnp.max(end - begin)
+
+    def one_each(carry: tuple[Array]) -> tuple[Array]:
+        (done,) = carry
+        edge = begin + done
+        add(edge, lanes.fired & (edge < end), lanes.source)
+        return (done + 1,)
+
+    lax.while_loop(lambda carry: carry[0] < longest, one_each, (jnp.int32(0),))
+
+
+def _power_of_two(size: int, least: int, most: int) -> int:
+    return min(most, max(least, 1 << max(0, size - 1).bit_length()))

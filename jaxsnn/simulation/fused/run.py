@@ -1,0 +1,250 @@
+"""The loop around kernels of groups: what happens before the first launch, in every step, and after the last."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxsnn.delays import target_ring
+from jaxsnn.events import Operands
+from jaxsnn.events.triton import available
+from jaxsnn.program import Deliver, Key, RecordRate, RecordSpikes, RecordState
+from jaxsnn.simulation.frame import Frame
+from jaxsnn.simulation.fused.fits import fits
+from jaxsnn.simulation.fused.group import Buffers, finish, launch, rings_of
+from jaxsnn.simulation.fused.plan import Group, Plan, plan, sees
+from jaxsnn.simulation.state import Params, State
+from jaxsnn.simulation.step import Step, sometimes
+
+__all__ = ["Carry", "Fused"]
+
+Array = Any
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Carry:
+    """What one step hands to the next.
+
+    state: without tables; flags of groups with kernels are int8; spikes, inbox, rows: see `Buffers`.
+    """
+
+    state: State
+    spikes: dict[str, Array]
+    inbox: dict[Key, Array]
+    rows: dict[str, Array]
+
+
+@dataclass
+class Between(Frame):
+    """Working values of a step in which some groups' flags are int8."""
+
+    def value(self, key: Key) -> Array:
+        found = super().value(key)
+        return found != 0 if found.dtype == jnp.int8 else found
+
+
+class Fused:
+    """A step some of whose groups have kernels of their own."""
+
+    def __init__(self, step: Step, params: Params, state: State, ready: tuple[Any, ...]) -> None:
+        self.step = step
+        self.parts: Sequence[Any] = step.parts
+        self.params = params
+        self.tables = state.tables
+        self.ready = ready
+        frame = step.frame(params, state)
+        sizes = {owner: size for (owner, _), size in step.setting.program.events.items()}
+        self.plan: Plan = plan(self.parts, sizes, lambda part: fits(part, frame, ready[self.parts.index(part)]))
+        self.group_of = {k: g for g in self.plan.groups for k in (*g.before, *g.after, *g.deliveries)}
+
+    @staticmethod
+    def of(step: Step, params: Params, state: State, ready: tuple[Any, ...]) -> Fused | None:
+        """The step with kernels, if there can be any."""
+        setting = step.setting
+        if setting.execution not in (None, "kernel") or not available(setting.backend):
+            return None
+        for pathway, rings in state.rings.items():
+            wiring = state.tables.wirings[pathway]
+            if wiring.delay is None and len(rings) > 1:
+                return None  # spikes of a run with other delays are still on their way
+        fused = Fused(step, params, state, ready)
+        return fused if fused.plan.groups else None
+
+    # ---- before, during, after ------------------------------------------------------------------------------
+
+    def enter(self, state: State, length: int) -> Carry:
+        """Nothing waits at first; ``length`` rows for recorded spikes."""
+        values = {owner: dict(names) for owner, names in state.values.items()}
+        rings = dict(state.rings)
+        inbox: dict[Key, Array] = {}
+        rows: dict[str, Array] = {}
+        spikes: dict[str, Array] = {}
+        frame = self.step.frame(self.params, state)
+        for group in self.plan.groups:
+            spikes[group.owner] = jnp.zeros(group.size, jnp.int8)
+            own = values.get(group.owner, {})
+            values[group.owner] = {n: v.astype(jnp.int8) if v.dtype == jnp.bool_ else v for n, v in own.items()}
+            for key in group.inbox:
+                inbox[key] = jnp.zeros((2, group.size), state.values[key[0]][key[1]].dtype)
+            for pathway, number, _ in rings_of(group, self.parts, frame):
+                # What arrived in the step before is still in its slot.
+                ring = rings[pathway][number]
+                cleared = ring.at[(state.step - 1) % ring.shape[0]].set(0)
+                rings[pathway] = (*rings[pathway][:number], cleared, *rings[pathway][number + 1 :])
+            for k in group.deliveries:
+                pathway = self.parts[k].operation.pathway
+                if self.tables.wirings[pathway].delay is None and pathway in rings:
+                    rings[pathway] = tuple(ring.astype(jnp.int8) for ring in rings[pathway])
+            columns = -(-group.size // 8)
+            if group.record is not None and length * columns < 2**31:
+                rows[self.parts[group.record].operation.label] = jnp.zeros((length, columns), jnp.int8)
+        moving = replace(state, values=values, rings=rings, tables=None)  # type: ignore[arg-type]
+        return Carry(moving, spikes, inbox, rows)
+
+    def __call__(self, carry: Carry, first: Array) -> tuple[Carry, dict[str, Any]]:
+        """One step of a run that began at step ``first``."""
+        frame = self._frame(carry)
+        buffers = Buffers(dict(carry.spikes), dict(carry.inbox), dict(carry.rows))
+        done = self._finished(frame, buffers, frame.step - 1)
+        record: dict[str, Any] = {}
+        following = None
+        launched: set[str] = set()
+        late: list[int] = []
+        for k, part in enumerate(self.parts):
+            op = part.operation
+            for group in self.plan.groups:
+                if group.launch <= k and group.owner not in launched:
+                    following = self._launch(group, frame, buffers, first, following)
+                    launched.add(group.owner)
+            with jax.named_scope(op.slot), jax.named_scope(op.name):
+                if isinstance(op, RecordState | RecordSpikes | RecordRate):
+                    seen = [g for g in self.plan.groups if sees(op, g.owner)]
+                    if any(isinstance(op, RecordSpikes | RecordRate) or k > g.before[0] for g in seen):
+                        late.append(k)
+                    else:
+                        record[op.label] = part.record(done if seen else frame, self.ready[k])
+                elif k in self.plan.inside:
+                    continue
+                elif isinstance(op, Deliver) and any(change.ref.key in buffers.inbox for change in part.way.changes):
+                    self._outside(part, self.ready[k], frame, buffers)
+                elif op.every == 1:
+                    part.apply(frame, self.ready[k])
+                else:
+                    sometimes(part, self.ready[k], frame)
+        for group in self.plan.groups:
+            if group.owner not in launched:
+                following = self._launch(group, frame, buffers, first, following)
+        if late:
+            finished = self._finished(frame, buffers, frame.step)
+            for k in late:
+                label = self.parts[k].operation.label
+                if label not in buffers.rows:
+                    record[label] = self.parts[k].record(finished, self.ready[k])
+        state = self.step.state(frame, carry.state)
+        if following is not None:
+            state = replace(state, step=following)
+        return Carry(state, buffers.spikes, buffers.inbox, buffers.rows), record
+
+    def leave(self, carry: Carry) -> tuple[State, dict[str, Any]]:
+        """Finish the last step; the state, and the rows that kernels recorded."""
+        frame = self._frame(carry)
+        buffers = Buffers(carry.spikes, carry.inbox, carry.rows)
+        finished = self._finished(frame, buffers, frame.step - 1)
+        for group in self.plan.groups:
+            for k in group.deliveries:
+                pathway = self.parts[k].operation.pathway
+                if pathway in finished.rings and self.tables.wirings[pathway].delay is None:
+                    finished.rings[pathway] = tuple(ring != 0 for ring in finished.rings[pathway])
+        finished.values = {key: finished.value(key) for key in finished.values}
+        state = replace(self.step.state(finished, carry.state), step=carry.state.step, tables=self.tables)
+        rows = {
+            label: {"spikes": jax.lax.bitcast_convert_type(packed, jnp.uint8)} for label, packed in carry.rows.items()
+        }
+        return state, rows
+
+    # ---- pieces -------------------------------------------------------------------------------------------
+
+    def _frame(self, carry: Carry) -> Frame:
+        plain = self.step.frame(self.params, replace(carry.state, tables=self.tables))
+        frame = Between(**vars(plain))
+        for group in self.plan.groups:
+            frame.events[(group.owner, group.event)] = carry.spikes[group.owner] != 0
+        return frame
+
+    def _launch(self, group: Group, frame: Frame, buffers: Buffers, first: Array, following: Array | None) -> Array:
+        with jax.named_scope(group.owner):
+            counted = launch(group, frame, buffers, self.parts, self.ready, first, following is None)
+        frame.events[(group.owner, group.event)] = buffers.spikes[group.owner] != 0
+        return following if following is not None else counted
+
+    def _finished(self, frame: Frame, buffers: Buffers, step: Array) -> Frame:
+        """The values at the end of a step."""
+        copy: Frame = replace(frame, values=dict(frame.values), events=dict(frame.events), rings=dict(frame.rings))
+        for group in self.plan.groups:
+            arrivals: dict[Key, Array] = {}
+            waiting = [(key, buffers.inbox[key]) for key in group.inbox]
+            for pathway, number, key in rings_of(group, self.parts, frame):
+                waiting.append((key, frame.rings[pathway][number]))
+            for key, ring in waiting:
+                amount = ring[step % ring.shape[0]]
+                arrivals[key] = arrivals[key] + amount if key in arrivals else amount
+            inner = replace(copy, values=_WithFlags(copy), step=step)
+            finish(group, inner, arrivals, self.parts, self.ready)
+            copy.values.update(inner.values.changed)  # type: ignore[attr-defined]
+        return copy
+
+    def _outside(self, part: Any, ready: Any, frame: Frame, buffers: Buffers) -> None:
+        """A pathway of its own that adds to a group with a kernel: into the buffers."""
+        if ready is None:
+            return
+        op, way = part.operation, part.way
+        spikes = part.arriving(frame)
+        wiring = frame.tables.wirings[op.pathway]
+        now = frame.clock("t_in_timesteps", op.every)
+        rings = frame.rings[op.pathway] if wiring.delay is not None else ()
+        current = tuple(way.part(frame, k) for k in range(len(way.changes)))
+        waits = [change.ref.key in buffers.inbox for change in way.changes]
+        slots = [
+            buffers.inbox[change.ref.key][now % 2] if wait else old
+            for change, wait, old in zip(way.changes, waits, current, strict=True)
+        ]
+        operands = Operands() if way.constant else way.operands(frame, ready.hoisted)
+        new = way.execution(frame).deliver(
+            ready.execution, wiring, spikes, way.contribution, operands, rings or tuple(slots), now
+        )
+        kept = list(rings)
+        for k, (change, wait) in enumerate(zip(way.changes, waits, strict=True)):
+            key = change.ref.key
+            if rings and wait:
+                kept[k] = new[k]
+            elif rings:
+                arrived, kept[k] = target_ring.take(new[k], now)
+                way.store(frame, change.ref, current[k], current[k] + arrived)
+            elif wait:
+                buffers.inbox[key] = buffers.inbox[key].at[now % 2].set(new[k])
+            else:
+                way.store(frame, change.ref, current[k], new[k])
+        if rings:
+            frame.rings[op.pathway] = tuple(kept)
+
+
+class _WithFlags(dict[Key, Any]):
+    """Values of a frame with flags as booleans; what is written stands in ``changed``."""
+
+    def __init__(self, frame: Frame) -> None:
+        super().__init__(frame.values)
+        self.frame = frame
+        self.changed: dict[Key, Any] = {}
+
+    def __getitem__(self, key: Key) -> Any:
+        found = super().__getitem__(key)
+        return found != 0 if found.dtype == jnp.int8 else found
+
+    def __setitem__(self, key: Key, value: Any) -> None:
+        super().__setitem__(key, value)
+        self.changed[key] = value
