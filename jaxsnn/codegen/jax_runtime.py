@@ -6,6 +6,7 @@ derivative are right everywhere: the argument is made harmless before the danger
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -45,14 +46,28 @@ def _as_float(x: Array) -> Array:
 
 def exprel(x: Array) -> Array:
     """(exp(x) - 1)/x with value 1 and derivative 1/2 at 0."""
-    x = jnp.asarray(x)
-    # The quotient's derivative loses digits like epsilon/x; eight terms of the series hold in 64 bits to here.
-    small = jnp.abs(x) < 0.03
+    return _exprel(jnp.asarray(x))
+
+
+@jax.custom_jvp
+def _exprel(x: Array) -> Array:
+    # The quotient is exact to rounding everywhere but at 0 itself.
+    zero = x == 0
+    return jnp.where(zero, 1.0, jnp.expm1(x) / jnp.where(zero, 1.0, x))
+
+
+@_exprel.defjvp
+def _exprel_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    """The derivative (exp(x) - exprel(x))/x loses digits like epsilon/x near 0, where its series takes over."""
+    (x,), (dx,) = primals, tangents
+    value = _exprel(x)
+    small = jnp.abs(x) < 0.25
+    near = jnp.where(small, x, 0.0)
+    series = jnp.zeros_like(x)
+    for k in range(11, -1, -1):  # the derivative of x**(k + 1) / (k + 2)!
+        series = series * near + (k + 1) / math.factorial(k + 2)
     safe = jnp.where(small, 1.0, x)
-    series = jnp.ones_like(safe)
-    for k in range(8, 1, -1):
-        series = 1.0 + x / k * series
-    return jnp.where(small, series, jnp.expm1(safe) / safe)
+    return value, jnp.where(small, series, (jnp.exp(safe) - value) / safe) * dx
 
 
 def timestep(t: Array, dt: Array) -> Array:
@@ -68,6 +83,8 @@ def to_int(x: Array) -> Array:
 
 def power(x: Array, y: Array) -> Array:
     """X ** y; small literal exponents become products, which are exact for negative bases."""
+    if isinstance(x, int | float) and isinstance(y, int | float):
+        return float(x) ** y if y < 0 else x**y
     if isinstance(y, int) and not isinstance(y, bool):
         if not jnp.issubdtype(jnp.result_type(x), jnp.floating) and y < 0:
             x = jnp.asarray(x, dtype=jnp.result_type(float))

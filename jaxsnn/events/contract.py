@@ -56,6 +56,8 @@ class Wiring:
         repeats: how many times the window of sources is repeated: ``n_source`` is a multiple of it,
             and source ``i`` stands for the neuron ``i % (n_source // repeats)``. More than 1 where
             each delay has sources of its own (see `history_wiring`).
+        at_arrival: whether synapses are carried out when their delay is over, by a history of spikes, and not
+            when they are fired at, into a ring. Then spikes are given for each synapse.
 
     >>> wiring = Wiring.build(source=[1, 0, 1], target=[2, 2, 0], n_source=2, n_target=3)
     >>> wiring.source.tolist(), wiring.target.tolist(), wiring.row_start.tolist()
@@ -74,6 +76,7 @@ class Wiring:
     longest_row: int = field(metadata={"static": True})
     distinct_delays: tuple[int, ...] = field(metadata={"static": True})
     repeats: int = field(default=1, metadata={"static": True})
+    at_arrival: bool = field(default=False, metadata={"static": True})
 
     def origin(self, source: Array) -> Array:
         """The neuron behind a source."""

@@ -26,7 +26,7 @@ from jaxsnn.events.contract import (
     with_outputs,
 )
 from jaxsnn.events.triton import Launch, Memory, Place, available
-from jaxsnn.events.walk import Lanes, walk
+from jaxsnn.events.walk import Lanes, is_short, piece, walk
 
 __all__ = ["EXECUTION", "available", "constant_values", "deliver"]
 
@@ -87,7 +87,8 @@ def deliver(
 
         walk(memory, row_start, Lanes(lane, source, active, lambda lane: base + lane), wiring, add)
 
-    return launch(body, programs=-(-wiring.n_source // block))[0]
+    wide = not is_short(wiring) and piece(wiring) > 512
+    return launch(body, programs=-(-wiring.n_source // block), warps=8 if wide else 4)[0]
 
 
 def _block(n_source: int) -> int:

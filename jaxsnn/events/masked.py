@@ -37,7 +37,7 @@ def deliver(
     if values is None:
         operands = with_outputs(operands or Operands(), prepared.outputs, accumulators)
         values = all_edge_values(contribution, operands, wiring)
-    fired = spikes[wiring.source]
+    fired = spikes if wiring.at_arrival else spikes[wiring.source]
     result = []
     for (side, _), value, accumulator in zip(prepared.outputs, values, accumulators, strict=True):
         if side == "synapse":
@@ -45,7 +45,7 @@ def deliver(
             continue
         amount = _masked(fired, value).astype(accumulator.dtype)
         to = wiring.target if side == "target" else wiring.origin(wiring.source)
-        if wiring.delay is None:
+        if wiring.delay is None or wiring.at_arrival:
             result.append(accumulator.at[to].add(amount, indices_are_sorted=side == "source" and wiring.repeats == 1))
         else:
             slot = lax.rem(step + wiring.delay, jnp.int32(accumulator.shape[0]))

@@ -15,30 +15,33 @@ from jax import lax
 from jaxsnn.events.contract import Wiring
 from jaxsnn.events.triton import Memory, Place
 
-__all__ = ["LONGEST_PIECE", "SHORT_ROW", "Lanes", "is_short", "walk"]
+__all__ = ["Lanes", "is_short", "piece", "walk"]
 
 Array = Any
 SHORT_ROW = 24
 """Synapses of a source, on average, below which every lane walks a row of its own."""
-LONGEST_PIECE = 512
+LONGEST_PIECE = 1024
 """Synapses that the lanes of a program take at once."""
+LANES = 512
+"""Lanes for rows that are taken together."""
 MOST_AT_ONCE = 4
 
-Add = Callable[[Array, Array, Array], None]
-"""``add(edge, live, source)``: carry out the synapses at these places, in lanes of one shape."""
+Add = Callable[..., None]
+"""``add(edge, live, source, *carried)``: carry out the synapses at these places, in lanes of one shape."""
 
 
 class Lanes(NamedTuple):
     """The sources of a program, one a lane.
 
     number: (B,) of each lane, 0 to B - 1; source: (B,) the source of each lane; fired: (B,) bool;
-    of: lane number -> source.
+    of: lane number -> source; carried: further values of each lane, which ``add`` gets for each synapse.
     """
 
     number: Array
     source: Array
     fired: Array
     of: Callable[[Array], Array]
+    carried: tuple[Array, ...] = ()
 
 
 def is_short(wiring: Wiring) -> bool:
@@ -51,22 +54,29 @@ def walk(memory: Memory, row_start: Place, lanes: Lanes, wiring: Wiring, add: Ad
     if is_short(wiring):
         _own_rows(memory, row_start, lanes, add)
     else:
-        _pieces(memory, row_start, lanes, _power_of_two(wiring.longest_row, 32, LONGEST_PIECE), add)
+        _pieces(memory, row_start, lanes, piece(wiring), add)
+
+
+def piece(wiring: Wiring) -> int:
+    """How many synapses of a long row are taken at once."""
+    return _power_of_two(wiring.longest_row, 32, LONGEST_PIECE)
 
 
 def _pieces(memory: Memory, row_start: Place, lanes: Lanes, width: int, add: Add) -> None:
     """Some sources that fired after the others, a piece of each row at a time."""
-    at_once = min(MOST_AT_ONCE, LONGEST_PIECE // width)
+    at_once = max(1, min(MOST_AT_ONCE, LANES // width))
     slot = jnp.arange(at_once * width, dtype=jnp.int32)
     row, column = slot // width, slot % width
 
     def some_sources(carry: tuple[Array, Array]) -> tuple[Array, Array]:
         flags, left = carry
         begin = end = sources = jnp.zeros_like(slot)
+        values = [jnp.zeros(slot.shape, value.dtype) for value in lanes.carried]
         longest = jnp.int32(0)
         for taken in range(at_once):
             lane = jnp.max(jnp.where(flags > 0, lanes.number, -1))
-            flags = jnp.where(lanes.number == lane, 0, flags)
+            own = lanes.number == lane
+            flags = jnp.where(own, 0, flags)
             # Without one left, any row will do: none of it is live.
             source = jnp.where(lane < 0, 0, lanes.of(lane))
             first = memory.scalar(row_start, source)
@@ -76,11 +86,13 @@ def _pieces(memory: Memory, row_start: Place, lanes: Lanes, width: int, add: Add
             end = jnp.where(mine, first + length, end)
             sources = jnp.where(mine, source, sources)
             longest = jnp.maximum(longest, length)
+            taken_values = [jnp.sum(jnp.where(own, value, 0), dtype=value.dtype) for value in lanes.carried]
+            values = [jnp.where(mine, new, old) for new, old in zip(taken_values, values, strict=True)]
 
         def one_piece(carry: tuple[Array]) -> tuple[Array]:
             (done,) = carry
             edge = begin + done + column
-            add(edge, edge < end, sources)
+            add(edge, edge < end, sources, *values)
             return (done + width,)
 
         lax.while_loop(lambda carry: carry[0] < longest, one_piece, (jnp.int32(0),))
@@ -99,7 +111,7 @@ def _own_rows(memory: Memory, row_start: Place, lanes: Lanes, add: Add) -> None:
     def one_each(carry: tuple[Array]) -> tuple[Array]:
         (done,) = carry
         edge = begin + done
-        add(edge, lanes.fired & (edge < end), lanes.source)
+        add(edge, lanes.fired & (edge < end), lanes.source, *lanes.carried)
         return (done + 1,)
 
     lax.while_loop(lambda carry: carry[0] < longest, one_each, (jnp.int32(0),))

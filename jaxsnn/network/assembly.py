@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import jax.numpy as jnp
@@ -14,17 +14,21 @@ from jaxsnn.delays import delay_steps, resize, source_ring, spike_history, targe
 from jaxsnn.equations.expressions import names
 from jaxsnn.equations.statements import Assign
 from jaxsnn.errors import DelayError, NetworkError, NotSupportedError
-from jaxsnn.events import Wiring, history_wiring
+from jaxsnn.events import Wiring, history_wiring, kernel
 from jaxsnn.objects.base import Connections, Parts
 from jaxsnn.objects.variables import HostVariable
 from jaxsnn.program import Deliver, Operation, Summed
 from jaxsnn.simulation import Params, Schedule, Setting, State, Tables
-from jaxsnn.simulation.synaptic import analyse
+from jaxsnn.simulation.synaptic import Analysis, analyse
 
 __all__ = ["Assembly"]
 
 LONGEST_DELAY = 2**20
 """Most steps of a delay, likewise: 105 seconds with steps of 0.1 ms."""
+SHORT_ROWS = 64
+"""Synapses of a source, on average, up to which looking at all of them costs little."""
+LONGEST_BITS = 256
+"""Steps of delay up to which a history fits into a few words."""
 LONGEST_RING = 2**28
 """Most entries of a delay buffer; more is taken for a mistake in the unit of the delay."""
 
@@ -107,6 +111,7 @@ class Assembly:
                 f" waiting spikes would need {size:.1e} entries; is the unit right (ms, not second)?"
             )
         heterogeneous = choice.name in ("target_ring", "spike_history")
+        bits = choice.name == "spike_history" and _by_bits(steps, n_source, code, setting)
         identity = (
             id(given.source),
             id(given.target),
@@ -114,6 +119,7 @@ class Assembly:
             dt,
             operation.target.start,
             choice.name if heterogeneous else "",
+            bits,
         )
         cached = self.wirings.get(operation.pathway)
         if (
@@ -124,7 +130,9 @@ class Assembly:
             wiring = cached[1]
         else:
             target = given.target + np.int32(operation.target.start)
-            if choice.name == "spike_history":
+            if bits:
+                wiring = replace(Wiring.build(given.source, target, n_source, n_target, steps), at_arrival=True)
+            elif choice.name == "spike_history":
                 wiring, _ = history_wiring(given.source, target, n_source, n_target, steps)
             else:
                 waits = steps if heterogeneous else None
@@ -180,6 +188,15 @@ class Assembly:
             return source_ring.carry(old, now, fresh[0].shape[0] - 1)
         length = max(old[0].shape[0], fresh[0].shape[0])
         return tuple(resize(ring, now, length) for ring in old)
+
+
+def _by_bits(steps: np.ndarray, n_source: int, code: Analysis, setting: Setting) -> bool:
+    """Whether a GPU kernel keeps the history as a word of bits per source, and looks at all synapses of those not 0.
+
+    Short rows make that cheap; of long rows only those synapses should be looked at that are due.
+    """
+    kernels = setting.execution in (None, "kernel") and kernel.available(setting.backend)
+    return kernels and code.several is None and steps.size < SHORT_ROWS * n_source and int(steps.max()) < LONGEST_BITS
 
 
 def _reads_ends(operation: Operation) -> bool:

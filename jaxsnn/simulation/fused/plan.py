@@ -248,7 +248,8 @@ def _overtaken(place: int, at: Mapping[int, int], parts: Sequence[Any]) -> bool:
         )
         if not (keys & written & own or writes & own):
             continue
-        # Both start with kernels: at the same one if equal. Elsewhere the place of the operation counts.
-        if (k < place) != ((at.get(k, k), k) < (at[place], place)):
+        start = at.get(k, k)
+        # Nothing tells which of two in kernels that start together comes first, so the later one stays outside.
+        if (start == at[place] and k in at and k < place) or (k < place) != ((start, k) < (at[place], place)):
             return True
     return False

@@ -14,8 +14,9 @@ from jaxsnn.events import Operands
 from jaxsnn.events.triton import available
 from jaxsnn.program import Deliver, Key, RecordRate, RecordSpikes, RecordState
 from jaxsnn.simulation.frame import Frame
+from jaxsnn.simulation.fused.arguments import Buffers
 from jaxsnn.simulation.fused.fits import fits
-from jaxsnn.simulation.fused.group import Buffers, finish, launch, rings_of
+from jaxsnn.simulation.fused.group import finish, launch, rings_of
 from jaxsnn.simulation.fused.plan import Group, Plan, plan, sees
 from jaxsnn.simulation.state import Params, State
 from jaxsnn.simulation.step import Step, sometimes
@@ -30,12 +31,13 @@ Array = Any
 class Carry:
     """What one step hands to the next.
 
-    state: without tables; flags of groups with kernels are int8; spikes, inbox, rows: see `Buffers`.
+    state: without tables; flags of groups with kernels are int8; the rest: see `Buffers`.
     """
 
     state: State
     spikes: dict[str, Array]
     inbox: dict[Key, Array]
+    history: dict[str, Array]
     rows: dict[str, Array]
 
 
@@ -83,6 +85,7 @@ class Fused:
         rings = dict(state.rings)
         inbox: dict[Key, Array] = {}
         rows: dict[str, Array] = {}
+        history: dict[str, Array] = {}
         spikes: dict[str, Array] = {}
         frame = self.step.frame(self.params, state)
         for group in self.plan.groups:
@@ -98,18 +101,20 @@ class Fused:
                 rings[pathway] = (*rings[pathway][:number], cleared, *rings[pathway][number + 1 :])
             for k in group.deliveries:
                 pathway = self.parts[k].operation.pathway
-                if self.tables.wirings[pathway].delay is None and pathway in rings:
+                if self.tables.wirings[pathway].at_arrival:
+                    history[pathway] = bits_of(rings[pathway][0], state.step)
+                elif self.tables.wirings[pathway].delay is None and pathway in rings:
                     rings[pathway] = tuple(ring.astype(jnp.int8) for ring in rings[pathway])
             columns = -(-group.size // 8)
             if group.record is not None and length * columns < 2**31:
                 rows[self.parts[group.record].operation.label] = jnp.zeros((length, columns), jnp.int8)
         moving = replace(state, values=values, rings=rings, tables=None)  # type: ignore[arg-type]
-        return Carry(moving, spikes, inbox, rows)
+        return Carry(moving, spikes, inbox, history, rows)
 
     def __call__(self, carry: Carry, first: Array) -> tuple[Carry, dict[str, Any]]:
         """One step of a run that began at step ``first``."""
         frame = self._frame(carry)
-        buffers = Buffers(dict(carry.spikes), dict(carry.inbox), dict(carry.rows))
+        buffers = Buffers(dict(carry.spikes), dict(carry.inbox), dict(carry.history), dict(carry.rows))
         done = self._finished(frame, buffers, frame.step - 1)
         record: dict[str, Any] = {}
         following = None
@@ -148,17 +153,20 @@ class Fused:
         state = self.step.state(frame, carry.state)
         if following is not None:
             state = replace(state, step=following)
-        return Carry(state, buffers.spikes, buffers.inbox, buffers.rows), record
+        return Carry(state, buffers.spikes, buffers.inbox, buffers.history, buffers.rows), record
 
     def leave(self, carry: Carry) -> tuple[State, dict[str, Any]]:
         """Finish the last step; the state, and the rows that kernels recorded."""
         frame = self._frame(carry)
-        buffers = Buffers(carry.spikes, carry.inbox, carry.rows)
+        buffers = Buffers(carry.spikes, carry.inbox, carry.history, carry.rows)
         finished = self._finished(frame, buffers, frame.step - 1)
         for group in self.plan.groups:
             for k in group.deliveries:
                 pathway = self.parts[k].operation.pathway
-                if pathway in finished.rings and self.tables.wirings[pathway].delay is None:
+                if pathway in carry.history:
+                    (ring,) = finished.rings[pathway]
+                    finished.rings[pathway] = (flags_of(carry.history[pathway], frame.step - 1, ring.shape[0]),)
+                elif pathway in finished.rings and self.tables.wirings[pathway].delay is None:
                     finished.rings[pathway] = tuple(ring != 0 for ring in finished.rings[pathway])
         finished.values = {key: finished.value(key) for key in finished.values}
         state = replace(self.step.state(finished, carry.state), step=carry.state.step, tables=self.tables)
@@ -206,7 +214,7 @@ class Fused:
         spikes = part.arriving(frame)
         wiring = frame.tables.wirings[op.pathway]
         now = frame.clock("t_in_timesteps", op.every)
-        rings = frame.rings[op.pathway] if wiring.delay is not None else ()
+        rings = frame.rings[op.pathway] if wiring.delay is not None and not wiring.at_arrival else ()
         current = tuple(way.part(frame, k) for k in range(len(way.changes)))
         waits = [change.ref.key in buffers.inbox for change in way.changes]
         slots = [
@@ -231,6 +239,23 @@ class Fused:
                 way.store(frame, change.ref, current[k], new[k])
         if rings:
             frame.rings[op.pathway] = tuple(kept)
+
+
+def bits_of(ring: Array, step: Array) -> Array:
+    """A spike history ``(D, n)`` as words, before a step: bit j for the step j + 1 steps ago."""
+    length, size = ring.shape
+    words = -(-length // 32)
+    ago = jnp.arange(32 * words)
+    flags = ring[(step - 1 - ago) % length] & (ago < length - 1)[:, None]
+    shifted = flags.astype(jnp.uint32).reshape(words, 32, size) << jnp.arange(32, dtype=jnp.uint32)[:, None]
+    return jax.lax.bitcast_convert_type(shifted.sum(1, dtype=jnp.uint32), jnp.int32)
+
+
+def flags_of(words: Array, step: Array, length: int) -> Array:
+    """The spike history after a step; the inverse of `bits_of`."""
+    ago = jnp.arange(length)
+    flags = (words[ago // 32] >> (ago % 32)[:, None]) & 1
+    return jnp.zeros(flags.shape, bool).at[(step - ago) % length].set(flags != 0)
 
 
 class _WithFlags(dict[Key, Any]):

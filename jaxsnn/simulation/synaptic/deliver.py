@@ -60,10 +60,14 @@ class DeliverStep:
         spikes = frame.event(op.source.owner, op.event, op.source)
         rings = frame.rings.get(op.pathway, ())
         wiring = frame.tables.wirings[op.pathway]
+        now = frame.clock("t_in_timesteps", op.every)
+        if wiring.at_arrival:
+            ring = spike_history.push(rings[0], now, spikes)
+            frame.rings[op.pathway] = (ring,)
+            return ring[(now - wiring.delay) % ring.shape[0], wiring.source]
         if not rings or wiring.delay is not None:
             return spikes
         delay = frame.tables.indices[f"{op.pathway}.delay"]
-        now = frame.clock("t_in_timesteps", op.every)
         if wiring.repeats > 1:
             ring = spike_history.push(rings[0], now, spikes)
             arriving = spike_history.due(ring, now, delay, self.backend)

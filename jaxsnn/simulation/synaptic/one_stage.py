@@ -116,6 +116,8 @@ class OneStage:
     def execution(self, frame: Frame) -> Any:
         wiring = frame.tables.wirings[self.operation.pathway]
         name = self.setting.execution
+        if wiring.at_arrival:
+            return EXECUTIONS["masked"]
         fits = self.constant or self.analysis.fits_kernel
         if name is None or (name == "dense" and not self.constant) or (name == "kernel" and not fits):
             name = choose(wiring, self.constant, self.setting.backend, wiring.delay is not None, fits).name
@@ -127,7 +129,7 @@ class OneStage:
         op = self.operation
         wiring = frame.tables.wirings[op.pathway]
         now = frame.clock("t_in_timesteps", op.every)
-        rings = frame.rings[op.pathway] if wiring.delay is not None else ()
+        rings = frame.rings[op.pathway] if wiring.delay is not None and not wiring.at_arrival else ()
         current = tuple(self.part(frame, k) for k in range(len(self.changes)))
         operands = Operands() if self.constant else self.operands(frame, prepared.hoisted)
         new = self.execution(frame).deliver(

@@ -1,0 +1,102 @@
+"""Groups with kernels of their own do what the operations do one by one.
+
+The oracle is the step without them, which is compared with Brian2 elsewhere. On a machine without a GPU the kernels
+are carried out on the host, program by program, and lowered for CUDA.
+"""
+
+import jax
+import numpy as np
+import pytest
+from jax.sharding import AbstractDevice, AbstractMesh, use_abstract_mesh
+from simulation.fused_networks import NETWORKS
+
+import jaxsnn as snn
+from jaxsnn.events import kernel, triton
+from jaxsnn.simulation import SpikeRecord
+from jaxsnn.simulation.fused import Fused, run
+from jaxsnn.units import ms
+
+STEPS = 60
+
+
+def compiled(name):
+    return snn.Network(*NETWORKS[name](), dtype="float64").compile(dt=0.1 * ms)
+
+
+def same(given, wanted):
+    """Spikes are equal, numbers equal up to the order of additions."""
+    assert jax.tree.structure(given) == jax.tree.structure(wanted)
+    for one, other in zip(jax.tree.leaves(given), jax.tree.leaves(wanted), strict=True):
+        if not jax.dtypes.issubdtype(one.dtype, jax.dtypes.prng_key):
+            np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_kernels_do_what_operations_do(name, x64):
+    plain = compiled(name)
+    params, state = plain.init(3)
+    wanted_state, wanted = plain.run(params, state, STEPS)
+    assert sum(r.counts().sum() for r in wanted.values() if isinstance(r, SpikeRecord)) > 5
+    with triton.interpreted():
+        fused = compiled(name)
+        assert Fused.of(fused._step, *fused.init(3), fused._step.prepare(*fused.init(3))) is not None
+        params, state = fused.init(3)
+        # Cut in two: what is on its way between launches must be there between runs.
+        state, first = fused.run(params, state, STEPS // 3)
+        state, second = fused.run(params, state, STEPS - STEPS // 3)
+    for label, record in wanted.items():
+        if isinstance(record, SpikeRecord):
+            halves = np.concatenate([first[label].dense(), second[label].dense()])
+            np.testing.assert_array_equal(halves, record.dense())
+        else:
+            for field, values in record.items():
+                halves = np.concatenate([first[label][field], second[label][field]])
+                np.testing.assert_allclose(halves, values, rtol=1e-9, atol=1e-12)
+    for owner in wanted_state.values:
+        same(state.values[owner], wanted_state.values[owner])
+    same(state.events, wanted_state.events)
+    if "plastic" not in name:  # there the words of a history take the place of its flags
+        same(state.rings, wanted_state.rings)
+
+
+@pytest.fixture
+def pretend(monkeypatch):
+    """A machine that can compile kernels, but not run them."""
+    monkeypatch.setattr(kernel, "available", lambda backend: True)
+    monkeypatch.setattr(run, "available", lambda backend: True)
+
+
+# How many kernels a step has, and how many of the groups have one of their own.
+KERNELS = {
+    "recurrent": (1, 1),
+    "recurrent, one delay": (1, 1),
+    "recurrent, different delays": (1, 1),
+    "reset that reads": (1, 1),
+    "noisy": (2, 2),
+    "plastic": (2, 2),
+    "plastic, one delay": (2, 2),
+    "plastic, different delays": (2, 2),
+    "plastic loop": (2, 1),
+    "several groups": (4, 1),
+}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_kernels_lower_for_cuda(name, pretend):
+    simulation = snn.Network(*NETWORKS[name](), dtype="float32").compile(dt=0.1 * ms, unroll=1)
+    params, state = simulation.init(0)
+    device = AbstractDevice("NVIDIA H200", 132, "gpu")
+    with use_abstract_mesh(AbstractMesh((), (), abstract_device=device)):
+        traced = jax.jit(lambda p, s: simulation.run(p, s, 16)).trace(params, state)
+        text = traced.lower(lowering_platforms=("cuda",)).as_text()
+    fused = Fused.of(simulation._step, params, state, simulation._step.prepare(params, state))
+    assert (text.count("triton_kernel_call") or text.count("xla.gpu.triton"), len(fused.plan.groups)) == KERNELS[name]
+
+
+def test_reasons_say_what_stands_in_the_way(pretend):
+    simulation = snn.Network(*NETWORKS["several groups"]()).compile(dt=0.1 * ms)
+    params, state = simulation.init(0)
+    plan = Fused.of(simulation._step, params, state, simulation._step.prepare(params, state)).plan
+    assert [group.owner for group in plan.groups] == ["middle"]
+    assert "computes" in plan.reasons["last"] and "gather" in plan.reasons["last"]
+    assert "threshold" in plan.reasons["source"]
