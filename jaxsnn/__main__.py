@@ -196,10 +196,8 @@ def _bench(given: argparse.Namespace) -> int:
 def _specs(given: argparse.Namespace, chosen: _Set, network: str, size: int) -> list[Spec]:
     steps = given.steps or default_steps(size)
     bare = given.recording or chosen.bare
-    ours = [
-        Spec(network, size, dtype=dtype, steps=steps, bare=bare)
-        for dtype in dict.fromkeys(given.dtypes or chosen.dtypes)
-    ]
+    dtypes = dict.fromkeys(given.dtypes or chosen.dtypes)
+    ours = [Spec(network, size, dtype=dtype, steps=steps, bare=bare) for dtype in dtypes]
     return [*ours, Spec(network, size, given.peer, "float64", steps=steps)] if given.peer else ours
 
 

@@ -1,8 +1,8 @@
 """What other simulators reach on one graphics card, and what jaxsnn has to reach there: microseconds per time step.
 
-All in single precision with steps of 0.1 ms, the loop alone, compiled and warm, on one NVIDIA H200 with its 16-core host
-on 2026-11-22: PyGeNN 5.4.0 (CUDA, sparse), Brian2CUDA 1.0b1 on Brian2 2.10.1, and Brian2's C++ standalone with 16
-threads. One run each; they kept counts of spikes, jaxsnn records every spike.
+All in single precision with steps of 0.1 ms, the loop alone, compiled and warm, on one NVIDIA H200 with its 16-core
+host on 2026-11-22: PyGeNN 5.4.0 (CUDA, sparse), Brian2CUDA 1.0b1 on Brian2 2.10.1, and Brian2's C++ standalone with
+16 threads. One run each; they kept counts of spikes, jaxsnn records every spike.
 """
 
 from __future__ import annotations

@@ -111,8 +111,8 @@ def _short(number: int) -> str:
 def _where(results: Sequence[Result]) -> Iterable[str]:
     devices = dict.fromkeys(result.device for result in results)
     yield (
-        f"on {', '.join(devices)}. Times in microseconds per step of 0.1 ms, least of all repeats; first call: compiling;"
-        f" recording: what it adds to a step"
+        f"on {', '.join(devices)}. Times in microseconds per step of 0.1 ms, least of all repeats; first call:"
+        f" compiling; recording: what it adds to a step"
     )
     if any(_published(result) for result in results):
         yield f"target and best peer: one NVIDIA {CARD}, {WHEN}, single precision; ratio: peer over jaxsnn"
@@ -168,8 +168,8 @@ def _rates(results: Sequence[Result]) -> Iterable[str]:
             if not low <= rate <= high:
                 which = "" if len(populations) == 1 else f", {name},"
                 yield (
-                    f"note: {_name(result)}{which} fires at {rate:.2f} Hz in {spec.simulator} {spec.dtype}; over seconds"
-                    f" of simulated time it is {low:.3g} to {high:.3g} Hz"
+                    f"note: {_name(result)}{which} fires at {rate:.2f} Hz in {spec.simulator} {spec.dtype}; over"
+                    f" seconds of simulated time it is {low:.3g} to {high:.3g} Hz"
                 )
 
 

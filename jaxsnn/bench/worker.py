@@ -46,19 +46,19 @@ def serve(given: Mapping[str, Any]) -> None:
     bare = None
     if given["bare"]:
         # The same trees: what is recorded is no part of them, and a second copy of a billion synapses has no place.
-        bare = Network(*(o for n, o in objects.items() if n not in monitor_names(given["network"], given["size"])))
-        bare = bare.compile(dtype=given["dtype"])
-        jax.block_until_ready(bare.run(params, state, steps))
+        monitors = monitor_names(given["network"], given["size"])
+        unrecorded = Network(*(o for name, o in objects.items() if name not in monitors), dtype=given["dtype"])
+        bare = unrecorded.compile()
+        state, _ = jax.block_until_ready(bare.run(params, state, steps))
     print(json.dumps(start), flush=True)
     for _ in sys.stdin:
         begin = time.perf_counter()
-        after, record = jax.block_until_ready(simulation.run(params, state, steps))
+        state, record = jax.block_until_ready(simulation.run(params, state, steps))
         answer = {"seconds": time.perf_counter() - begin, "spikes": _spikes(record, given)}
         if bare is not None:
             begin = time.perf_counter()
-            jax.block_until_ready(bare.run(params, state, steps))
+            state, _ = jax.block_until_ready(bare.run(params, state, steps))
             answer["bare"] = time.perf_counter() - begin
-        state = after
         answer["peak"] = (device.memory_stats() or {}).get("peak_bytes_in_use")
         print(json.dumps(answer), flush=True)
 

@@ -24,7 +24,7 @@ TRAUB_MILES = """
 
 
 def _cells(n: int, api: Any) -> Any:
-    ms, mV, nS = api.ms, api.mV, api.nsiemens
+    ms, mV = api.ms, api.mV
     area = 20000 * api.umetre**2
     per_area = {"gl": 5e-5, "gNa": 0.1, "gK": 0.03}
     cells = api.NeuronGroup(
@@ -53,8 +53,8 @@ def _cells(n: int, api: Any) -> Any:
         name="cells",
     )
     cells.v = "El + 5*(randn() - 1)*mV"
-    cells.ge = "(1.5*randn() + 4) * 10*nS"
-    cells.gi = "(12*randn() + 20) * 10*nS"
+    cells.ge = "(1.5*randn() + 4) * 10*nsiemens"
+    cells.gi = "(12*randn() + 20) * 10*nsiemens"
     return cells
 
 

@@ -55,8 +55,8 @@ def cuba_1000(n: int, api: Any) -> Objects:
     """1000 random targets for each neuron, every synapse with a weight of its own; 10^9 synapses at 10^6 neurons.
 
     A synapse is an index of its source, one of its target and a weight: 12 bytes in single precision. The weights are
-    uniform between zero and twice their mean, `WEIGHT_SCALE` times that of `cuba`: the mean input stays, its fluctuations
-    are smaller, and the rate is lower. Targets are drawn with replacement; the same network is drawn at each call.
+    uniform between zero and twice their mean, `WEIGHT_SCALE` times that of `cuba`: the mean input stays, its
+    fluctuations are smaller, and the rate is lower. Targets are drawn with replacement; the same network at each call.
     """
     cells, split, out = _cells(n, api), 4 * n // 5, 1000
     rng = np.random.default_rng(1)

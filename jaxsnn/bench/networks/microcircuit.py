@@ -54,7 +54,7 @@ BLOCK = 2**23
 
 
 def population_sizes(n: int) -> np.ndarray:
-    """n neurons in the proportions of the full model: the largest remainders are rounded up.
+    """Neurons of each population, n in all, in the proportions of the full model: the largest remainders are rounded up.
 
     >>> population_sizes(77169).tolist() == SIZES.tolist(), int(population_sizes(1000).sum())
     (True, 1000)
@@ -79,8 +79,10 @@ def synapse_numbers(n: int) -> np.ndarray:
 
 
 def mean_weights() -> np.ndarray:
-    """``(target, source)`` mean weights of the full model in ampere: inhibition is four times as strong, 4E to 2/3E
-    doubled."""
+    """``(target, source)`` mean weights of the full model in ampere.
+
+    Inhibition is four times as strong as excitation, and 4E to 2/3E twice as strong as other excitation.
+    """
     weights = np.tile(WEIGHT * np.where(np.arange(8) % 2 == 0, 1.0, -4.0), (8, 1))
     weights[0, 2] *= 2
     return weights

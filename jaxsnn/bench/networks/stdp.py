@@ -22,7 +22,7 @@ def few_cells(least: float, greatest: float) -> Any:
 
 
 def stdp(n: int, api: Any) -> Objects:
-    """n Poisson inputs at 15 Hz, of which each of n / 1000 cells receives 1000; so n plastic synapses on average."""
+    """Poisson inputs at 15 Hz, n of them; each of n / 1000 cells receives 1000, so there are about n plastic synapses."""
     return _plastic(n, api, {})
 
 
