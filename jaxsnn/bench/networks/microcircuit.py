@@ -54,7 +54,7 @@ BLOCK = 2**23
 
 
 def population_sizes(n: int) -> np.ndarray:
-    """Neurons of each population, n in all, in the proportions of the full model: the largest remainders are rounded up.
+    """Neurons of each population, n in all, in the proportions of the full model; largest remainders are rounded up.
 
     >>> population_sizes(77169).tolist() == SIZES.tolist(), int(population_sizes(1000).sum())
     (True, 1000)

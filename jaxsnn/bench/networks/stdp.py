@@ -22,7 +22,7 @@ def few_cells(least: float, greatest: float) -> Any:
 
 
 def stdp(n: int, api: Any) -> Objects:
-    """Poisson inputs at 15 Hz, n of them; each of n / 1000 cells receives 1000, so there are about n plastic synapses."""
+    """Poisson inputs at 15 Hz, n of them; each of n / 1000 cells receives 1000: about n plastic synapses."""
     return _plastic(n, api, {})
 
 
