@@ -1,5 +1,6 @@
 """The benchmark networks: that each builds and runs, and that numbers of the papers are in them."""
 
+import itertools
 import math
 
 import jax
@@ -93,7 +94,7 @@ def test_weights_without_effect():
     assert len(objects["excitatory"]) + len(objects["inhibitory"]) == 1_000_000
 
 
-# ---- plastic networks -------------------------------------------------------------------------------------------------
+# ---- plastic networks ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["stdp", "stdp-delay", "stdp-heterogeneous"])
@@ -118,7 +119,7 @@ def test_odours_are_ten_patterns_shown_ten_times():
     sets = [set(part.tolist()) for part in np.split(neurons, first[1:])]
     assert sum(map(len, sets)) == len(neurons)  # a neuron fires once in a showing
     # On average 2 of 20 are replaced, one time in five by one of the same pattern.
-    same = [len(a & b) for a, b in zip(sets, sets[1:], strict=False)]
+    same = [len(a & b) for a, b in itertools.pairwise(sets)]
     within = [s for k, s in enumerate(same) if k % 10 != 9]
     assert 14 < np.mean(within) < 18.5
     assert np.mean(same[9::10]) < 8  # two patterns share 4 by chance
@@ -139,7 +140,7 @@ def test_mushroom_body_connections():
     assert w[~strong].mean() == pytest.approx(3.75 / 10 / 4 / 2, rel=0.02)
 
 
-# ---- the microcircuit -------------------------------------------------------------------------------------------------
+# ---- the microcircuit ----------------------------------------------------------------------------------------------
 
 
 def test_microcircuit_has_the_published_numbers_of_synapses():
@@ -183,9 +184,10 @@ def test_microcircuit_synapses_are_drawn_as_published(small_microcircuit):
         assert w[of].mean() == pytest.approx(mean * grown, rel=5 * error)
         assert w[of].std() == pytest.approx(abs(0.1 * mean * grown), rel=5 / np.sqrt(2 * of.sum()))
     inhibitory = population[i] % 2 == 1
-    assert np.all(w[inhibitory] <= 0) and np.all(w[~inhibitory] >= 0)
+    assert np.all(w[inhibitory] <= 0)
+    assert np.all(w[~inhibitory] >= 0)
     assert delay.min() == pytest.approx(1e-4)
-    # Clipped normal with spread half the mean, in units of the spread from z = (0.1 - mean)/spread: the mean is raised by
+    # Clipped normal with spread half the mean; with z = (0.1 ms - mean)/spread the clipping raises the mean by
     # spread * (phi(z) + z Phi(z)).
     for of, mean in ((~inhibitory, 1.5e-3), (inhibitory, 0.75e-3)):
         z = (1e-4 - mean) / (mean / 2)

@@ -118,7 +118,7 @@ def test_unrecorded_network_has_no_monitor():
 
 
 def test_build_refuses_what_makes_no_sense():
-    with pytest.raises(ArgumentError, match="no benchmark network 'cub'; there are cuba, cobahh, brunel"):
+    with pytest.raises(ArgumentError, match="no benchmark network 'cub'; there are cuba, cuba-1000, cobahh"):
         build("cub", 100)
     with pytest.raises(ArgumentError, match="Brunel-Hakim needs at least 1000 neurons, got 999"):
         build("brunel", 999)

@@ -75,7 +75,7 @@ def synapse_numbers(n: int) -> np.ndarray:
     298880941
     """
     full = np.log1p(-PROBABILITIES) / np.log1p(-1.0 / np.outer(SIZES, SIZES))
-    return np.rint(full / SIZES[:, None] * (n / FULL) * population_sizes(n)[:, None]).astype(np.int64)
+    return np.floor(full / SIZES[:, None] * (n / FULL) * population_sizes(n)[:, None]).astype(np.int64)
 
 
 def mean_weights() -> np.ndarray:
