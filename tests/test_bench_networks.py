@@ -147,7 +147,7 @@ def test_microcircuit_has_the_published_numbers_of_synapses():
     assert pd.FULL == 77_169
     numbers = pd.synapse_numbers(pd.FULL)
     # ln(1 - p) / ln(1 - 1/pairs) is -ln(1 - p) * pairs for many pairs.
-    assert numbers[0, 0] == pytest.approx(-np.log(1 - 0.1009) * 20683**2, rel=1e-8)
+    assert numbers[0, 0] == pytest.approx(-np.log(1 - 0.1009) * 20683**2, abs=1)  # rounded down
     assert numbers[0, 5] == numbers[2, 7] == 0
     assert numbers.sum() == pytest.approx(2.99e8, rel=0.002)
     probability = 1 - (1 - 1 / (1065 * 4850)) ** numbers[4, 5]  # that a pair from 5I to 5E has a synapse

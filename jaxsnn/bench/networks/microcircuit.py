@@ -72,7 +72,7 @@ def synapse_numbers(n: int) -> np.ndarray:
     smaller model keeps K / N_target, the inputs of a neuron, times n / 77169.
 
     >>> int(synapse_numbers(77169).sum())
-    298880941
+    298880940
     """
     full = np.log1p(-PROBABILITIES) / np.log1p(-1.0 / np.outer(SIZES, SIZES))
     return np.floor(full / SIZES[:, None] * (n / FULL) * population_sizes(n)[:, None]).astype(np.int64)
