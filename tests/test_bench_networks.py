@@ -238,7 +238,10 @@ def test_tenth_of_the_microcircuit_fires_in_order():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "size"), [("brunel-homogeneous", 10_000), ("stdp", 10_000), ("mushroom", 10_000)])
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [("cobahh-uncoupled", 4000), ("brunel-homogeneous", 10_000), ("stdp", 10_000), ("mushroom", 10_000)],
+)
 def test_rates_are_those_of_the_table(name, size):
     jaxsnn.seed(1)
     network, objects = build(name, size)

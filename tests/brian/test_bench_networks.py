@@ -78,3 +78,19 @@ def test_other_builders_run_in_brian2(brian, name):
     assert np.all(np.isfinite(objects["cells"].v_[:]))
     if name == "cuba-1000":
         assert np.array_equal(objects["excitatory"].w_[:5], NETWORKS[name].objects(1000, JAXSNN)["excitatory"].w_[:5])
+
+
+@pytest.mark.slow
+def test_uncoupled_neurons_fire_at_the_rate_of_brian2(brian, x64):
+    """Without input, about every 75 ms; the start is the same in both."""
+
+    def build(lib):
+        cells = NETWORKS["cobahh-uncoupled"].objects(20, fixed(lib))["cells"]
+        rng = draw(9)
+        cells.v = (-65 + 5 * rng.standard_normal(20)) * lib.mV
+        cells.ge, cells.gi = 40 * rng.random(20) * lib.nsiemens, 200 * rng.random(20) * lib.nsiemens
+        return {"cells": cells, "spikes": lib.SpikeMonitor(cells)}
+
+    both = Both(brian, build).run(400).same()
+    low, high = NETWORKS["cobahh-uncoupled"].populations(20)["cells"].rate
+    assert low < both.theirs.spikes.num_spikes / 20 / 0.4 < high

@@ -53,8 +53,9 @@ def _cells(n: int, api: Any) -> Any:
         name="cells",
     )
     cells.v = "El + 5*(randn() - 1)*mV"
-    cells.ge = "(1.5*randn() + 4) * 10*nsiemens"
-    cells.gi = "(12*randn() + 20) * 10*nsiemens"
+    # Published without the clipping: a negative conductance then drives one neuron in some thousands to minus infinity.
+    cells.ge = "clip(1.5*randn() + 4, 0, 100) * 10*nsiemens"
+    cells.gi = "clip(12*randn() + 20, 0, 100) * 10*nsiemens"
     return cells
 
 
@@ -73,14 +74,14 @@ def cobahh(n: int, api: Any) -> Objects:
 
 
 def cobahh_uncoupled(n: int, api: Any) -> Objects:
-    """No synapses: the conductances that the neurons start with decay, and they fall silent. Times the update alone."""
+    """No synapses, the update alone: once the first conductances have decayed, neurons fire at a rate of their own."""
     return {"cells": _cells(n, api)}
 
 
 def cobahh_1000(n: int, api: Any) -> Objects:
     """1000 random inputs for each neuron on average, with weights of their own that are too small to act.
 
-    Every neuron behaves as without synapses, and each of its spikes is delivered 1000 times.
+    Every neuron fires as without synapses, and each of its spikes is delivered 1000 times.
     """
     cells, split = _cells(n, api), 4 * n // 5
     objects: Objects = {"cells": cells}

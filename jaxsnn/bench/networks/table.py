@@ -47,12 +47,12 @@ NETWORKS: Mapping[str, Benchmark] = MappingProxyType(
         ),
         "cobahh": Benchmark("COBAHH", cobahh, whole_group(33, 41), 80, 4000, _SMALL_TO_LARGE, BRETTE),
         "cobahh-uncoupled": Benchmark(
-            "COBAHH, uncoupled", cobahh_uncoupled, whole_group(0, 0.5), 1, 4000, _SMALL_TO_LARGE, f"{BRETTE}; {ALEVI}"
+            "COBAHH, uncoupled", cobahh_uncoupled, whole_group(10, 16), 1, 4000, _SMALL_TO_LARGE, f"{BRETTE}; {ALEVI}"
         ),
         "cobahh-1000": Benchmark(
             "COBAHH, 1000 synapses",
             cobahh_1000,
-            whole_group(0, 0.5),
+            whole_group(10, 16),
             1000,
             4000,
             (4000, 100_000),
