@@ -7,6 +7,7 @@ import platform
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -17,7 +18,7 @@ import numpy as np
 
 import jaxsnn
 from jaxsnn import plot
-from jaxsnn.bench import NETWORKS, Spec, as_json, build, compare, table
+from jaxsnn.bench import NETWORKS, Result, Spec, as_json, build, compare, table
 from jaxsnn.bench.measure import SIMULATORS, BenchmarkError, default_steps
 from jaxsnn.errors import JaxsnnError
 from jaxsnn.events import Wiring, choose
@@ -55,13 +56,16 @@ def _parser() -> argparse.ArgumentParser:
 
     bench = commands.add_parser("bench", help="measure the speed on this machine")
     bench.add_argument(
-        "--networks", nargs="+", choices=list(NETWORKS), default=["cuba", "cobahh"], help="default: cuba cobahh"
+        "--set",
+        choices=list(_SETS),
+        default="quick",
+        help="quick (default): two networks in two sizes; published: all networks in the sizes of the published table,"
+        " in single precision, with and without recording",
     )
+    bench.add_argument("--networks", nargs="+", choices=list(NETWORKS), help="default: those of the set")
+    bench.add_argument("--sizes", nargs="+", type=_whole(1), metavar="N", help="neurons (default: those of the set)")
     bench.add_argument(
-        "--sizes", nargs="+", type=_whole(1), default=[4000, 40_000], metavar="N", help="neurons (default 4000 40000)"
-    )
-    bench.add_argument(
-        "--dtypes", nargs="+", choices=["float32", "float64"], default=["float32", "float64"], help="default: both"
+        "--dtypes", nargs="+", choices=["float32", "float64"], help="default: both (quick) or float32 (published)"
     )
     peers = [name for name in SIMULATORS if name != "jaxsnn"]
     bench.add_argument("--peer", choices=peers, help="compare with this simulator on one CPU thread, in float64")
@@ -150,25 +154,51 @@ def _wiring(n: int, row: int) -> Wiring:
 # ---- bench -------------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class _Set:
+    """What is measured when the arguments do not say. ``sizes=None``: those of each network in the published table."""
+
+    networks: tuple[str, ...]
+    sizes: tuple[int, ...] | None
+    dtypes: tuple[str, ...]
+    bare: bool
+
+
+_SETS: Mapping[str, _Set] = MappingProxyType(
+    {
+        "quick": _Set(("cuba", "cobahh"), (4000, 40_000), ("float32", "float64"), False),
+        "published": _Set(tuple(NETWORKS), None, ("float32",), True),
+    }
+)
+
+
 def _bench(given: argparse.Namespace) -> int:
-    results = []
-    for name in given.networks:
-        for size in given.sizes:
-            steps = given.steps or default_steps(size)
-            recordings = [True, False] if given.recording else [True]
-            specs = [
-                Spec(name, size, simulator, dtype, recording, steps)
-                for simulator, dtypes in (("jaxsnn", given.dtypes), (given.peer, ["float64"]))
-                if simulator
-                for dtype in dict.fromkeys(dtypes)
-                for recording in recordings
-            ]
-            results += compare(specs, given.repeats, _say)
-    print(table(results))
-    if given.json is not None:
-        given.json.parent.mkdir(parents=True, exist_ok=True)
-        given.json.write_text(as_json(results) + "\n", encoding="utf-8")
-    return 0
+    chosen = _SETS[given.set]
+    results: list[Result] = []
+    failed = 0
+    for name in given.networks or chosen.networks:
+        for size in given.sizes or chosen.sizes or NETWORKS[name].sizes:
+            try:
+                results += compare(_specs(given, chosen, name, size), given.repeats, _say)
+            except BenchmarkError as error:
+                # One network that does not fit into memory leaves the others theirs.
+                print(f"jaxsnn bench: {error}", file=sys.stderr)
+                failed += 1
+                continue
+            if given.json is not None:  # after each network: a run that is cut short keeps what it has
+                given.json.parent.mkdir(parents=True, exist_ok=True)
+                given.json.write_text(as_json(results) + "\n", encoding="utf-8")
+    if results:
+        print(table(results))
+    return 1 if failed else 0
+
+
+def _specs(given: argparse.Namespace, chosen: _Set, network: str, size: int) -> list[Spec]:
+    steps = given.steps or default_steps(size)
+    bare = given.recording or chosen.bare
+    dtypes = dict.fromkeys(given.dtypes or chosen.dtypes)
+    ours = [Spec(network, size, dtype=dtype, steps=steps, bare=bare) for dtype in dtypes]
+    return [*ours, Spec(network, size, given.peer, "float64", steps=steps)] if given.peer else ours
 
 
 def _say(text: str) -> None:

@@ -10,16 +10,16 @@ import pytest
 
 import jaxsnn
 from jaxsnn.__main__ import main
-from jaxsnn.bench import NETWORKS, Result, Spec, as_json, build, compare, table
+from jaxsnn.bench import NETWORKS, PUBLISHED, Result, Spec, as_json, build, compare, from_json, table
 from jaxsnn.bench.measure import BenchmarkError, Process, default_steps
 from jaxsnn.errors import ArgumentError, NotSupportedError
 from jaxsnn.units import ms
 
 
-def result(simulator="jaxsnn", step_us=10.0, rate=5.5, recording=True, size=4000, start=2.0):
-    spec = Spec("cuba", size, simulator, "float32", recording, 2000)
-    rate = rate if recording else None
-    return Result(spec, "cpu", 320_000, step_us, 2 * step_us, start, start + step_us * 1e-3, 0.1, rate)
+def result(simulator="jaxsnn", step_us=10.0, rate=5.5, size=4000, start=2.0, device="cpu", **more):
+    spec = Spec("cuba", size, simulator, "float32", True, 2000, "bare_us" in more)
+    first = start + step_us * 1e-3
+    return Result(spec, device, 320_000, step_us, 2 * step_us, start, first, 0.1, rate, {"cells": rate}, **more)
 
 
 # ---- demo and info -----------------------------------------------------------------------------------------------
@@ -118,7 +118,7 @@ def test_unrecorded_network_has_no_monitor():
 
 
 def test_build_refuses_what_makes_no_sense():
-    with pytest.raises(ArgumentError, match="no benchmark network 'cub'; there are cuba, cobahh, brunel"):
+    with pytest.raises(ArgumentError, match="no benchmark network 'cub'; there are cuba, cuba-1000, cobahh"):
         build("cub", 100)
     with pytest.raises(ArgumentError, match="Brunel-Hakim needs at least 1000 neurons, got 999"):
         build("brunel", 999)
@@ -145,16 +145,16 @@ def test_bench_measures_in_processes_of_its_own(tmp_path, capsys):
     arguments = ["bench", "--networks", "cuba", "--sizes", "200", "--dtypes", "float64", "--steps", "200"]
     assert main([*arguments, "--repeats", "2", "--recording", "--json", str(path)]) == 0
     said = capsys.readouterr().out
-    assert "recording adds" in said
-    rows = json.loads(path.read_text())["results"]
-    assert [row["recording"] for row in rows] == [True, False]
-    for row in rows:
-        assert row["size"] == 200
-        assert 0 < row["step_us"] <= row["median_us"]
-        assert row["first_s"] == pytest.approx(row["start_s"] + row["step_us"] * 1e-3)
-        assert row["build_s"] < row["start_s"]
-    assert rows[0]["rate"] >= 0
-    assert rows[1]["rate"] is None
+    assert "without recording, which adds" in said
+    (row,) = json.loads(path.read_text())["results"]
+    assert row["size"] == 200
+    assert 0 < row["step_us"] <= row["median_us"]
+    assert row["first_s"] == pytest.approx(row["start_s"] + row["step_us"] * 1e-3)
+    assert row["build_s"] < row["start_s"]
+    assert row["rate"] == row["rates"]["cells"] >= 0
+    assert row["bare_us"] > 0
+    # source and target of each synapse, 4 bytes each, and where the synapses of each source begin (161 + 41 of them)
+    assert row["synapse_bytes"] == pytest.approx(8 + 4 * (161 + 41) / row["synapses"])
 
 
 @pytest.mark.slow
@@ -185,12 +185,31 @@ def test_runs_get_shorter_as_networks_grow(size, steps):
 
 
 def test_table_compares_recording_and_simulators():
-    lines = table([result(), result(step_us=8.0, recording=False), result("brian2", 20.0, start=16.0)]).splitlines()
-    assert lines[0].split()[:4] == ["network", "neurons", "synapses", "simulator"]
-    assert " ".join(lines[2].split()) == "CUBA 4000 320000 jaxsnn float32 cpu 10.0 20.0 5.50 Hz 2.00 s 2.01 s"
-    assert "step 2.00 times as fast, first 100 ms 7.97 times" in lines[5]  # 16.02 / 2.01
-    assert lines[6].endswith("recording adds 2.0 us a step (25 %)")
-    assert len(lines) == 7
+    lines = table(
+        [result(bare_us=8.0, compile_s=1.5, synapse_bytes=8.1), result("brian2", 20.0, start=16.0)]
+    ).splitlines()
+    cells = [cell.strip() for cell in lines[2].strip("|").split("|")]
+    assert len({len(line) for line in lines[:4]}) == 1  # aligned
+    head = [cell.strip() for cell in lines[0].strip("|").split("|")]
+    row = dict(zip(head, cells, strict=True))
+    assert row == {
+        "network": "CUBA", "N": "4000", "synapses": "320000", "simulator": "jaxsnn float32", "target": "-",
+        "us/step": "10.0", "best peer": "-", "ratio": "-", "rate": "5.50 Hz", "recording": "+2.0 us",
+        "first call": "1.50 s", "build": "0.1 s", "B/synapse": "8.1",
+    }  # fmt: skip
+    assert lines[4] == ""
+    assert lines[5].startswith("on cpu.")
+    assert "step 2.00 times as fast, first 100 ms 7.97 times" in lines[6]  # 16.02 / 2.01
+    assert lines[7].endswith("8.0 us a step without recording, which adds 2.0 us (25 %)")
+    assert len(lines) == 8
+
+
+def test_table_holds_results_against_the_card_they_were_published_for():
+    lines = table([result(device="NVIDIA H200", step_us=5.0, peak_bytes=3 * 2**29)]).splitlines()
+    assert " |      4 |     5.0 | GeNN 12.9 |  2.58 |" in lines[2]  # target 4.0; 12.9 / 5
+    assert "NVIDIA H200, 2026-11-22" in lines[5]
+    assert lines[6].endswith("at most 1.50 GiB of device memory")
+    assert "GeNN" not in table([result(device="NVIDIA A100")])
 
 
 def test_table_notes_a_wrong_rate_only_where_it_is_known():
@@ -200,7 +219,43 @@ def test_table_notes_a_wrong_rate_only_where_it_is_known():
 
 
 def test_json_holds_the_numbers_and_where_they_come_from():
-    data = json.loads(as_json([result()]))
+    given = [result(device="NVIDIA H200", bare_us=9.0), result(size=400)]
+    data = json.loads(as_json(given))
     assert data["versions"]["jax"] == jax.__version__
     assert data["results"][0]["network"] == "cuba"
     assert data["results"][0]["step_us"] == 10.0
+    assert data["results"][0]["published"]["target"] == 4.0
+    assert data["results"][1]["published"] is None
+    assert from_json(as_json(given)) == given
+
+
+@pytest.mark.parametrize(
+    ("arguments", "networks", "bare"),
+    [([], {"cuba", "cobahh"}, False), (["--set", "published"], set(NETWORKS), True)],
+)
+def test_sets_of_networks(arguments, networks, bare, monkeypatch, tmp_path, capsys):
+    """What would be measured, with the measuring left out; a network that fails leaves the others their results."""
+    asked = []
+
+    def measured(specs, repeats, say):
+        asked.extend(specs)
+        if specs[0].network == "cobahh":
+            raise BenchmarkError("out of memory")
+        return [result(size=spec.size) for spec in specs]
+
+    monkeypatch.setattr("jaxsnn.__main__.compare", measured)
+    path = tmp_path / "numbers.json"
+    assert main(["bench", *arguments, "--json", str(path)]) == 1
+    assert "out of memory" in capsys.readouterr().err
+    assert {spec.network for spec in asked} == networks
+    assert {spec.bare for spec in asked} == {bare}
+    sizes = [spec.size for spec in asked if spec.network == "cuba"]
+    assert sizes == ([4000, 100_000, 1_000_000] if bare else [4000, 4000, 40_000, 40_000])
+    assert len(from_json(path.read_text())) == len([s for s in asked if s.network != "cobahh"])
+
+
+def test_published_numbers_are_of_networks_and_sizes_that_are_measured():
+    for (name, size), numbers in PUBLISHED.items():
+        assert size in NETWORKS[name].sizes
+        assert numbers.best is None or numbers.target < numbers.best[1]
+    assert PUBLISHED["stdp-heterogeneous", 1_000_000].best is None

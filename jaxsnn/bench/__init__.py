@@ -4,7 +4,21 @@
 """
 
 from jaxsnn.bench.measure import Result, Spec, compare
-from jaxsnn.bench.networks import NETWORKS, Benchmark, build
-from jaxsnn.bench.report import as_json, table
+from jaxsnn.bench.networks import NETWORKS, Benchmark, Population, build
+from jaxsnn.bench.published import PUBLISHED, Published
+from jaxsnn.bench.report import as_json, from_json, table
 
-__all__ = ["NETWORKS", "Benchmark", "Result", "Spec", "as_json", "build", "compare", "table"]
+__all__ = [
+    "NETWORKS",
+    "PUBLISHED",
+    "Benchmark",
+    "Population",
+    "Published",
+    "Result",
+    "Spec",
+    "as_json",
+    "build",
+    "compare",
+    "from_json",
+    "table",
+]

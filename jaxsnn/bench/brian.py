@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxsnn.bench.networks import NETWORKS
+from jaxsnn.bench.networks import NETWORKS, monitor_names
 
 __all__ = ["serve"]
 
@@ -36,19 +36,20 @@ def serve(given: Mapping[str, Any]) -> None:
         brian2.defaultclock.dt = 0.1 * brian2.ms
         making = time.time()
         objects = NETWORKS[given["network"]].objects(given["size"], brian2)
-        monitor = brian2.SpikeMonitor(objects["cells"]) if given["recording"] else None
-        network = brian2.Network(*objects.values(), *([] if monitor is None else [monitor]))
+        recorded = monitor_names(given["network"], given["size"]).values() if given["recording"] else ()
+        monitors = {group: brian2.SpikeMonitor(objects[group]) for group in recorded}
+        network = brian2.Network(*objects.values(), *monitors.values())
         made = time.time()
         network.run(given["steps"] * brian2.defaultclock.dt)
         device.build(directory=folder, compile=True, run=True, debug=False, with_output=False)
-        counted = _spikes(monitor)
+        counted = _spikes(monitors, given)
         now = time.time()
         start = {
             "first": now - begun,
             "loop": device._last_run_time,
             "build": made - making,
             "device": "cpu, 1 thread",
-            "synapses": sum(len(x) for name, x in objects.items() if name != "cells"),
+            "synapses": sum(len(x) for x in objects.values() if isinstance(x, brian2.Synapses)),
             "spikes": counted,
         }
         print(json.dumps(start), flush=True)
@@ -57,8 +58,15 @@ def serve(given: Mapping[str, Any]) -> None:
             print(json.dumps({"seconds": device._last_run_time, "spikes": counted}), flush=True)
 
 
-def _spikes(monitor: Any) -> int | None:
-    return None if monitor is None else int(monitor.num_spikes)
+def _spikes(monitors: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, int] | None:
+    """Spikes of each population."""
+    if not monitors:
+        return None
+    neurons = {group: np.asarray(monitor.i) for group, monitor in monitors.items()}
+    return {
+        name: int(((neurons[p.group] >= p.start) & (neurons[p.group] < p.stop)).sum())
+        for name, p in NETWORKS[given["network"]].populations(given["size"]).items()
+    }
 
 
 if __name__ == "__main__":

@@ -15,10 +15,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from jaxsnn.bench.networks import NETWORKS
 from jaxsnn.errors import ArgumentError, NotSupportedError
 
 __all__ = ["DT", "SIMULATORS", "BenchmarkError", "Result", "Spec", "compare", "default_steps"]
@@ -37,11 +38,12 @@ class Spec:
 
     Attributes:
         network: Name in `NETWORKS`.
-        size: Number of neurons.
+        size: Number of neurons (of inputs, for the plastic networks).
         simulator: ``"jaxsnn"`` or ``"brian2"`` (C++ standalone, one thread).
         dtype: ``"float32"`` or ``"float64"``.
         recording: Whether all spikes are recorded.
         steps: Time steps of 0.1 ms in each run.
+        bare: Whether the same network is also timed without recording (jaxsnn only).
     """
 
     network: str
@@ -50,6 +52,7 @@ class Spec:
     dtype: str = "float32"
     recording: bool = True
     steps: int = 2000
+    bare: bool = False
 
 
 @dataclass(frozen=True)
@@ -65,8 +68,13 @@ class Result:
         start_s: Seconds from the start of the process to the first result, without the time loop itself: imports,
             building the network, compiling.
         first_s: Seconds from the start of the process to the result of the first 100 ms: ``start_s`` and 1000 steps.
-        build_s: The part of ``start_s`` that made neurons and synapses.
-        rate: Mean rate in hertz; None if nothing was recorded.
+        build_s: The part of ``start_s`` that made neurons and synapses and brought them to the device.
+        rate: Mean rate of all recorded neurons in hertz; None if nothing was recorded.
+        rates: That of each population.
+        compile_s: Seconds of the first call of the compiled loop, without the steps themselves.
+        bare_us: Least microseconds per step without recording, if that was asked for.
+        synapse_bytes: Bytes of everything on the device that grows with the synapses, for each of them.
+        peak_bytes: Most memory of the device in use at one time, where the device tells.
     """
 
     spec: Spec
@@ -78,6 +86,11 @@ class Result:
     first_s: float
     build_s: float
     rate: float | None
+    rates: Mapping[str, float] = field(default_factory=dict)
+    compile_s: float | None = None
+    bare_us: float | None = None
+    synapse_bytes: float | None = None
+    peak_bytes: int | None = None
 
 
 @dataclass(frozen=True)
@@ -196,14 +209,26 @@ def _result(spec: Spec, start: Mapping[str, Any], runs: Iterable[Mapping[str, An
     per_step = sorted(run["seconds"] / spec.steps for run in runs)
     start_s = max(0.0, start["first"] - start.get("loop", per_step[0] * spec.steps))
     spikes = [run["spikes"] for run in runs if run["spikes"] is not None]
+    bare = [run["bare"] / spec.steps for run in runs if "bare" in run]
+    populations = NETWORKS[spec.network].populations(spec.size)
+    counts = {name: statistics.mean(run[name] for run in spikes) for name in populations if spikes}
+    seconds = spec.steps * DT
+    recorded = sum(p.size for p in populations.values())
+    synapses = start["synapses"]
+    call, held = start.get("call"), start.get("synapse_bytes")
     return Result(
         spec=spec,
         device=start["device"],
-        synapses=start["synapses"],
+        synapses=synapses,
         step_us=per_step[0] * 1e6,
         median_us=statistics.median(per_step) * 1e6,
         start_s=start_s,
         first_s=start_s + 1000 * per_step[0],
         build_s=start["build"],
-        rate=statistics.mean(spikes) / (spec.size * spec.steps * DT) if spikes else None,
+        rate=sum(counts.values()) / (recorded * seconds) if spikes else None,
+        rates={name: count / (populations[name].size * seconds) for name, count in counts.items()},
+        compile_s=None if call is None else max(0.0, call - per_step[0] * spec.steps),
+        bare_us=min(bare) * 1e6 if bare else None,
+        synapse_bytes=held / synapses if held is not None and synapses else None,
+        peak_bytes=max((run["peak"] for run in runs if run.get("peak") is not None), default=None),
     )

@@ -243,8 +243,12 @@ class VariableView:
             ) from None
         if host.read_only:
             raise ArgumentError(f"{what} cannot be assigned: it is fixed by the object")
+        stored: Any
         if host.variable.scalar:
             elements = stored = np.zeros(1, dtype=int)
+        elif _is_all(item) and not isinstance(value, str) and 0 < host.value.size == len(owner):
+            # The numbers of a billion synapses would take more memory than their values; here their count is enough.
+            elements, stored = np.broadcast_to(0, host.value.shape), slice(None)
         else:
             elements = owner._elements(item)
             stored = owner._stored(elements)
@@ -277,10 +281,10 @@ class VariableView:
         if host.value.dtype.kind == "b" and not np.all((new == 0) | (new == 1)):
             raise ArgumentError(f"{what} is a boolean variable, got {new.flat[0]:g}; assign True, False or a condition")
         try:
-            host.value[stored] = np.broadcast_to(new, stored.shape)
+            host.value[stored] = np.broadcast_to(new, elements.shape)
         except ValueError:
             raise ArgumentError(
-                f"{what}: {new.size} values of shape {new.shape} do not fit {stored.size} elements"
+                f"{what}: {new.size} values of shape {new.shape} do not fit {elements.size} elements"
             ) from None
         host.version += 1
 
@@ -309,6 +313,10 @@ class VariableView:
         if name.startswith("__"):
             raise AttributeError(name)
         return getattr(self[:], name)
+
+
+def _is_all(item: Any) -> bool:
+    return isinstance(item, slice) and item == slice(None)
 
 
 def _forward(name: str) -> Callable[..., Any]:

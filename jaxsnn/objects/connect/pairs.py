@@ -68,7 +68,8 @@ class Pairs:
 
     @staticmethod
     def _join(blocks: list[NDArray[np.int32]]) -> NDArray[np.int32]:
-        joined = np.concatenate(blocks) if blocks else np.zeros(0, np.int32)
+        # A single block is a copy already (see `add`), which matters for a billion pairs.
+        joined = blocks[0] if len(blocks) == 1 else np.concatenate(blocks) if blocks else np.zeros(0, np.int32)
         blocks.clear()
         return joined
 
