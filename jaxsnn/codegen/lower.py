@@ -13,7 +13,9 @@ from typing import Any
 from jaxsnn.codegen.jax_runtime import RUNTIME
 from jaxsnn.codegen.printer import Draws, compile_source, print_expression, print_statement
 from jaxsnn.equations.expressions import (
+    Binary,
     Call,
+    Compare,
     Expr,
     Name,
     Number,
@@ -27,6 +29,10 @@ from jaxsnn.equations.functions import FUNCTIONS
 from jaxsnn.equations.statements import Assign, Propagate, Statement
 
 __all__ = ["Block", "lower"]
+
+
+STEPS = frozenset({"int", "floor", "ceil", "timestep", "sign", "timed_array", "timed_array_2d"})
+"""Functions that jump, so that the last bit of an argument matters."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +74,7 @@ def lower(
     guards: Mapping[str, str] | None = None,
     extra: Mapping[str, Expr] | None = None,
     functions: Mapping[str, Callable[..., Any]] | None = None,
+    reciprocals: bool = False,
 ) -> Block:
     """Lower statements.
 
@@ -79,6 +86,7 @@ def lower(
         guards: Names written only where another (boolean) name holds.
         extra: Further results that are expressions of their own (conditions, recorded expressions).
         functions: Functions of the user by name.
+        reciprocals: Multiply by reciprocals computed once, instead of dividing by constants: equal but for rounding.
     """
     guards = guards or {}
     extra = extra or {}
@@ -87,7 +95,7 @@ def lower(
     for statement in statements:
         for target in _targets(statement):
             (assigned_twice if target in seen else seen).add(target)
-    hoist = _Hoist(lambda n: n not in seen and constant(n))
+    hoist = _Hoist(lambda n: n not in seen and constant(n), reciprocals)
     body: list[str] = []
     used: dict[str, None] = {}
     draws = Draws()
@@ -159,8 +167,9 @@ def _targets(statement: Statement) -> tuple[str, ...]:
 class _Hoist:
     """Collects what is constant during the run, each distinct expression once."""
 
-    def __init__(self, constant: Callable[[str], bool]) -> None:
+    def __init__(self, constant: Callable[[str], bool], reciprocals: bool = False) -> None:
         self.constant = constant
+        self.reciprocals = reciprocals
         self.lines: list[str] = []
         self.found: dict[Expr, str] = {}
         self.aliases: dict[str, Expr] = {}
@@ -192,9 +201,9 @@ class _Hoist:
         return name
 
     def __call__(self, expr: Expr) -> Expr:
-        return self._take(self.inline(expr))
+        return self._take(self.inline(expr), self.reciprocals)
 
-    def _take(self, expr: Expr) -> Expr:
+    def _take(self, expr: Expr, reciprocals: bool) -> Expr:
         if isinstance(expr, Number | Name):
             return expr
         # Numbers alone are left to the step, functions of them are not: a kernel cannot compute those.
@@ -204,4 +213,8 @@ class _Hoist:
             return Name(self.found[expr])
         if isinstance(expr, Call) and not expr.args:
             return expr
-        return rebuild(expr, tuple(self._take(child) for child in children(expr)))
+        if isinstance(expr, Compare) or (isinstance(expr, Call) and expr.function in STEPS):
+            reciprocals = False  # where rounding would decide
+        if reciprocals and isinstance(expr, Binary) and expr.op == "/" and self.constant_tree(expr.right):
+            expr = Binary("*", expr.left, Binary("/", Number(1.0), expr.right))
+        return rebuild(expr, tuple(self._take(child, reciprocals) for child in children(expr)))

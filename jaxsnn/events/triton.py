@@ -47,10 +47,10 @@ class Memory(Protocol):
     def scalar(self, place: Place, index: int | Array = 0) -> Array:
         """One element."""
 
-    def load(self, place: Place, index: Array, mask: Array) -> Array:
-        """Elements; 0 outside the mask."""
+    def load(self, place: Place, index: Array, mask: Array, once: bool = False) -> Array:
+        """Elements; 0 outside the mask. ``once``: nobody else reads them soon, so no cache has to keep them."""
 
-    def store(self, place: Place, index: Array, value: Array, mask: Array) -> None:
+    def store(self, place: Place, index: Array, value: Array, mask: Array, once: bool = False) -> None:
         """Write elements that no other program writes."""
 
     def add(self, place: Place, index: Array, value: Array, mask: Array) -> None:
@@ -130,12 +130,15 @@ class _Refs:
     def scalar(self, place: Place, index: int | Array = 0) -> Array:
         return self._ref(place)[index]
 
-    def load(self, place: Place, index: Array, mask: Array) -> Array:
-        return triton.load(self._ref(place).at[index], mask=mask, other=0)
+    def load(self, place: Place, index: Array, mask: Array, once: bool = False) -> Array:
+        policy = "evict_first" if once else None
+        return triton.load(self._ref(place).at[index], mask=mask, other=0, eviction_policy=policy)
 
-    def store(self, place: Place, index: Array, value: Array, mask: Array) -> None:
+    def store(self, place: Place, index: Array, value: Array, mask: Array, once: bool = False) -> None:
         ref = self._ref(place)
-        triton.store(ref.at[index], jnp.broadcast_to(value, index.shape).astype(ref.dtype), mask=mask)
+        policy = "evict_first" if once else None
+        value = jnp.broadcast_to(value, index.shape).astype(ref.dtype)
+        triton.store(ref.at[index], value, mask=mask, eviction_policy=policy)
 
     def add(self, place: Place, index: Array, value: Array, mask: Array) -> None:
         ref = self._ref(place)
@@ -178,12 +181,12 @@ class _Host:
     def scalar(self, place: Place, index: int | Array = 0) -> Array:
         return jnp.asarray(self.arrays[place[0]][place[1]][int(index)])
 
-    def load(self, place: Place, index: Array, mask: Array) -> Array:
+    def load(self, place: Place, index: Array, mask: Array, once: bool = False) -> Array:
         array, live = self.arrays[place[0]][place[1]], np.asarray(mask)
         where = np.where(live, np.asarray(index), 0)
         return jnp.asarray(np.where(live, array[where], np.zeros((), array.dtype)))
 
-    def store(self, place: Place, index: Array, value: Array, mask: Array) -> None:
+    def store(self, place: Place, index: Array, value: Array, mask: Array, once: bool = False) -> None:
         array, live = self.arrays[place[0]][place[1]], np.asarray(mask)
         array[np.asarray(index)[live]] = np.broadcast_to(np.asarray(value), live.shape)[live].astype(array.dtype)
 

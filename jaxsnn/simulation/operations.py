@@ -66,6 +66,8 @@ class UpdateStep:
             code.written,
             setting.constant_name(code.scope),
             code.guards,
+            # In 32 bits nobody compares the last bit, and a GPU divides in eight instructions.
+            reciprocals=setting.dtype == jnp.float32 and setting.backend == "gpu",
         )
 
     def prepare(self, frame: Frame) -> Any:

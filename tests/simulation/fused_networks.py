@@ -37,13 +37,13 @@ def subthreshold_reset():
     n = 30
     cells = snn.NeuronGroup(
         n,
-        "dv/dt = (I - v)/(8*ms) : 1\ndb/dt = (1 - b)/(20*ms) : 1\nI : 1",
+        "dv/dt = (I - v)/(4*ms) : 1\ndb/dt = (1 - b)/(20*ms) : 1\nI : 1",
         threshold="v > b",
         reset="v -= b\nb += 0.2",
         method="euler",
         name="cells",
     )
-    cells.I = "1.5 + 0.05*i"
+    cells.I = "2.5 + 0.05*i"
     cells.b = 1
     synapses = snn.Synapses(cells, cells, on_pre="v_post += 0.05", name="synapses")
     i, j = ring_pairs(n, 3)
@@ -77,7 +77,7 @@ def noisy():
 def plastic(delay=None):
     """Traces and clipped weights, written at spikes of either side."""
     inputs = snn.NeuronGroup(
-        18, "dx/dt = rate : 1\nrate : Hz", threshold="x > 1", reset="x -= 1", method="euler", name="inputs"
+        12, "dx/dt = rate : 1\nrate : Hz", threshold="x > 1", reset="x -= 1", method="euler", name="inputs"
     )
     inputs.rate = "(150 + 17*i)*Hz"
     cells = snn.NeuronGroup(
@@ -93,7 +93,6 @@ def plastic(delay=None):
         """,
         on_pre="g_post += w\na += 0.05\nw = clip(w + b, 0, 1)",
         on_post="b -= 0.04\nw = clip(w + a, 0, 1)",
-        method="exact",
         name="synapses",
     )
     synapses.connect()
@@ -105,7 +104,9 @@ def plastic(delay=None):
 
 def plastic_loop():
     """Both pathways of one group write the same synapses: the second must not overtake the first."""
-    cells = snn.NeuronGroup(14, "dx/dt = rate : 1\nrate : Hz", threshold="x > 1", reset="x = 0", method="euler", name="cells")
+    cells = snn.NeuronGroup(
+        14, "dx/dt = rate : 1\nrate : Hz", threshold="x > 1", reset="x = 0", method="euler", name="cells"
+    )
     cells.rate = "(200 + 31*i)*Hz"
     synapses = snn.Synapses(
         cells, cells, "w : 1\nn : 1", on_pre="x_post += w\nn += 1", on_post="w = 0.001*n\nn *= 0.5", name="synapses"
@@ -117,16 +118,29 @@ def plastic_loop():
 def several_groups():
     """A generator, a group with a kernel, one without (it looks up a table), and a pathway that reads a membrane."""
     source = snn.SpikeGeneratorGroup(4, [0, 1, 2, 3, 0], [1, 2, 3, 4, 5] * ms, name="source")
-    middle = snn.NeuronGroup(9, "dv/dt = -v/(10*ms) : 1", threshold="v > 1", reset="v = 0", method="exact", name="middle")
-    drive = snn.TimedArray([0.5, 2.5, 1.0], dt=3 * ms, name="drive")
-    last = snn.NeuronGroup(
-        5, "dv/dt = (drive(t) - v)/(4*ms) : 1", threshold="v > 1", reset="v = 0", method="euler", name="last"
+    middle = snn.NeuronGroup(
+        9,
+        "dv/dt = (g - v)/(10*ms) : 1\ndg/dt = -g/(3*ms) : 1",
+        threshold="v > 0.3",
+        reset="v = 0",
+        method="exact",
+        name="middle",
     )
-    first = snn.Synapses(source, middle, on_pre="v_post += 0.6", name="first")
+    drive = snn.TimedArray([0.5, 2.5, 1.0], dt=3 * ms)
+    last = snn.NeuronGroup(
+        5,
+        "dv/dt = (drive(t) - v)/(4*ms) : 1",
+        threshold="v > 1",
+        reset="v = 0",
+        method="euler",
+        name="last",
+        namespace={"drive": drive},
+    )
+    first = snn.Synapses(source, middle, on_pre="g_post += 1.5", name="first")
     first.connect()
     second = snn.Synapses(middle, last, on_pre="v_post += 0.1*v_pre", delay=0.3 * ms, name="second")
     second.connect(condition="(i + j) % 2 == 0")
-    back = snn.Synapses(last, middle, on_pre="v_post += 0.07", name="back")
+    back = snn.Synapses(last, middle, on_pre="g_post += 0.2", name="back")
     back.connect()
     monitors = [snn.SpikeMonitor(group, name=f"{group.name}_spikes") for group in (middle, last)]
     return [source, middle, last, first, second, back, *monitors]

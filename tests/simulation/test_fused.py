@@ -98,5 +98,6 @@ def test_reasons_say_what_stands_in_the_way(pretend):
     params, state = simulation.init(0)
     plan = Fused.of(simulation._step, params, state, simulation._step.prepare(params, state)).plan
     assert [group.owner for group in plan.groups] == ["middle"]
-    assert "computes" in plan.reasons["last"] and "gather" in plan.reasons["last"]
+    assert "computes" in plan.reasons["last"]
+    assert "gather" in plan.reasons["last"]
     assert "threshold" in plan.reasons["source"]

@@ -2,10 +2,6 @@
 
 Programs take B elements each. Elements of one program lie in eight rows, a plane of `jaxsnn.simulation.records.pack`
 apart, so that a program packs the bits of its own spikes into B / 8 neighbouring bytes.
-
-In large groups whose every program has spikes to deliver, programs wait for each other's memory: there a second
-kernel delivers, with less state for each program and so more programs at the same time. Measured on an H200,
-microseconds a step: COBAHH with 10^6 neurons at 36 Hz 49 in one kernel, SPLIT_TIME in two.
 """
 
 from __future__ import annotations
@@ -33,12 +29,8 @@ SMALLEST, LARGEST = 16, 256
 """Elements of a program."""
 PROGRAMS = 1024
 """As many programs as there should be, within these limits."""
-WARPS = 4
-DWARPS = 4
-DELIVERING = 1024
-"""Elements of a program that only delivers."""
-SPLIT = 500_000
-"""Elements from which on a kernel of its own delivers."""
+CACHE = 24_000_000
+"""Bytes of state that a GPU's second cache holds besides everything else."""
 
 
 def finish(group: Group, frame: Frame, arrivals: Mapping[Key, Array], parts: Sequence[Any], ready: Any) -> None:
@@ -83,9 +75,8 @@ def launch(
         The number of the next step, if the kernel counts.
     """
     arguments = Arguments(frame, buffers)
-    inside = [k for k in group.deliveries if not _apart(group, parts[k], frame)]
     integrate = _Integrate(group, arguments, parts, ready, first, counts)
-    pathways = [Pathway(parts[k], ready[k], arguments) for k in inside]
+    pathways = [Pathway(parts[k], ready[k], arguments) for k in group.deliveries]
     block = _block(group.size)
     width = block // PLANES
 
@@ -103,30 +94,7 @@ def launch(
             pathway.deliver(memory, tile, Lanes(lane, element, spikes, element_of), live)
 
     made = arguments.run(body, programs=-(-integrate.columns // width), warps=_warps(pathways))
-    if len(inside) < len(group.deliveries):
-        _deliver(group, frame, buffers, parts, ready, [k for k in group.deliveries if k not in inside])
     return made[0].reshape(()) if made else None
-
-
-def _deliver(
-    group: Group, frame: Frame, buffers: Buffers, parts: Sequence[Any], ready: Sequence[Any], which: Sequence[int]
-) -> None:
-    """A second kernel, for pathways alone."""
-    arguments = Arguments(frame, buffers)
-    flags = arguments.read(buffers.spikes[group.owner])
-    pathways = [Pathway(parts[k], ready[k], arguments) for k in which]
-
-    def body(memory: Memory, program: Array) -> None:
-        lane = jnp.arange(DELIVERING, dtype=jnp.int32)
-        base = program * DELIVERING
-        element = base + lane
-        live = element < group.size
-        tile = Tile(frame.setting, {}, frame.tables, memory.scalar(arguments.step), {}, {}, {}, {}, element=element)
-        spikes = memory.load(flags, element, live) != 0
-        for pathway in pathways:
-            pathway.deliver(memory, tile, Lanes(lane, element, spikes, lambda lane: base + lane), live)
-
-    arguments.run(body, programs=-(-group.size // DELIVERING), warps=DWARPS)
 
 
 class _Integrate:
@@ -153,6 +121,8 @@ class _Integrate:
         self.exact = {key for key in self.state if not jnp.issubdtype(frame.values[key].dtype, jnp.floating)}
         for key in self.state:
             arguments.change("variable", key)
+        # State that the cache cannot hold from step to step should not push out what waits for its addressees.
+        self.once = sum(frame.values[key].nbytes for key in self.state) > CACHE
         arguments.change("spikes", group.owner)
         self.constants = {
             key: arguments.value(frame.value(key)) for part in own for key in _read(part) if key not in self.state
@@ -175,7 +145,7 @@ class _Integrate:
         step = memory.scalar(arguments.step)
         event = (group.owner, group.event)
         flags = places[("spikes", group.owner)]
-        before = {key: memory.load(places[("variable", key)], element, live) for key in self.state}
+        before = {key: memory.load(places[("variable", key)], element, live, self.once) for key in self.state}
         fired = memory.load(flags, element, live) != 0
         tile = Tile(
             arguments.frame.setting,
@@ -200,7 +170,7 @@ class _Integrate:
             new = tile.values[key].astype(before[key].dtype)
             # Flags and step counts seldom change, and a store that is left out costs nothing.
             changed = live & (new != before[key]) if key in self.exact else live
-            memory.store(places[("variable", key)], element, new, changed)
+            memory.store(places[("variable", key)], element, new, changed, self.once)
         memory.store(flags, element, spikes.astype(jnp.int8), live & (spikes != fired))
         self._record(memory, program, step, spikes & live)
         return tile
@@ -249,12 +219,6 @@ def _written(part: Any) -> list[Key]:
     return [op.code.scope[name].key for name in part.block.returns]
 
 
-def _apart(group: Group, part: Any, frame: Frame) -> bool:
-    """Whether a pathway gets a kernel of its own."""
-    wiring = frame.tables.wirings[part.operation.pathway]
-    return group.size >= SPLIT and not is_short(wiring)
-
-
 def _block(size: int) -> int:
     """Elements of a program: a power of two."""
     block = SMALLEST
@@ -266,4 +230,4 @@ def _block(size: int) -> int:
 def _warps(pathways: Sequence[Pathway]) -> int:
     """Warps of a program: 128 synapses of a long row each."""
     lanes: Callable[[Pathway], int] = lambda p: 0 if is_short(p.wiring) else piece(p.wiring)  # noqa: E731
-    return 8 if max(map(lanes, pathways), default=0) > 512 else WARPS
+    return 8 if max(map(lanes, pathways), default=0) > 512 else 4

@@ -91,13 +91,13 @@ class Pathway:
         elif self.waits == "history":
             carried = self._shift(memory, source, fired, inside)
             fired = jnp.zeros_like(inside)
-            for word in carried:
-                fired = fired | (word != 0)
+            for bits in carried:
+                fired = fired | (bits != 0)
 
         def add(edge: Array, live: Array, source: Array, *words: Array) -> None:
             if words:
                 ago = memory.load(self.delay, edge, live)
-                word: Any = words[0]
+                word = words[0]
                 for number, other in enumerate(words[1:], 1):
                     word = jnp.where(ago >= 32 * number, other, word)
                 live = live & ((lax.shift_right_logical(word, lax.rem(ago, jnp.int32(32))) & 1) == 1)

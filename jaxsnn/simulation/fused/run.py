@@ -201,7 +201,8 @@ class Fused:
             for key, ring in waiting:
                 amount = ring[step % ring.shape[0]]
                 arrivals[key] = arrivals[key] + amount if key in arrivals else amount
-            inner = replace(copy, values=_WithFlags(copy), step=step)
+            # Before the first step there is none to finish, and no operation expects a negative one.
+            inner = replace(copy, values=_WithFlags(copy), step=jnp.maximum(step, 0))
             finish(group, inner, arrivals, self.parts, self.ready)
             copy.values.update(inner.values.changed)  # type: ignore[attr-defined]
         return copy
