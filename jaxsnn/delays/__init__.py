@@ -1,5 +1,7 @@
-"""Delays of synapses: whole steps (`steps`), three kinds of buffer and the choice between them; delays between
-steps (`interpolated`)."""
+"""Delays of synapses: whole steps (`steps`), three kinds of buffer and the choice between them.
+
+Delays between steps have a buffer of their own (`interpolated`).
+"""
 
 from jaxsnn.delays import interpolated, source_ring, spike_history, target_ring
 from jaxsnn.delays.choice import Choice, choose

@@ -156,9 +156,7 @@ class Assembly:
         rings = self._pending(operation, self.kinds[operation.pathway], fresh)
         return wiring, None if rings is None else tuple(jnp.asarray(r) for r in rings), delay
 
-    def _interpolated(
-        self, operation: Deliver, given: Connections, setting: Setting
-    ) -> tuple[Wiring, tuple[Any, ...]]:
+    def _interpolated(self, operation: Deliver, given: Connections, setting: Setting) -> tuple[Wiring, tuple[Any, ...]]:
         """Connectivity and delay buffer of a pathway whose delays are parameters."""
         path, trigger, dt = operation.pathway, operation.trigger, setting.program.dt * operation.every
         longest = interpolated.longest(operation.max_delay, dt)

@@ -25,8 +25,9 @@ class DeliverStep:
 
     How spikes wait was decided with the connectivity (see `jaxsnn.delays`): a wiring with delays of single
     synapses (or to be given them by the parameters) fills rings of increments, one with repeated sources has a spike
-    history, any other with a ring has a ring of source spikes. After that ring there may be others, with spikes of an earlier run that had another delay:
-    one of them may be due together with a later spike of its source, and both count.
+    history, any other with a ring has a ring of source spikes. After that ring there may be others, with spikes of an
+    earlier run that had another delay: one of them may be due together with a later spike of its source, and both
+    count.
     """
 
     def __init__(self, operation: Deliver, setting: Setting) -> None:
@@ -110,11 +111,11 @@ def _check_interpolated(operation: Deliver, analysis: Analysis, setting: Setting
     if analysis.additive and not moving:
         return
     if not analysis.additive:
-        own = next((change.ref.name for change in analysis.changes if change.via == "self"), None)
-        why = analysis.several or ("it draws random numbers" if analysis.random else f"it changes {own!r} of the synapse")
+        own = next((change.name for change in analysis.changes if change.via == "self"), None)
+        why = analysis.several or ("it draws random numbers" if own is None else f"it changes {own!r} of the synapse")
     else:
         why = f"{moving[0]!r} may change between the spike and its arrival"
     raise NotSupportedError(
-        f"{operation.pathway}: with max_delay its delays are interpolated between steps, which needs code that only adds"
-        f" to neurons what is known at the spike; here {why}. Leave out max_delay for delays of whole steps"
+        f"{operation.pathway}: with max_delay its delays are interpolated between steps, which needs code that only"
+        f" adds to neurons what is known at the spike; here {why}. Leave out max_delay for delays of whole steps"
     )
