@@ -93,20 +93,43 @@ CASES = [
     Case("one delay, nearly as long as the run", both_ends(12), ADD, options={"delay": 1.2 * ms}),
     Case("delays", both_ends(None), ADD, own=True),
     Case("on_post", lambda s, at: {"u": at("u", s.w * s.arrivals(0))}, on_post="u_pre += w"),
-    Case("on_post, delays", lambda s, at: {"u": at("u", s.w * s.arrivals(s.post))}, on_post="u_pre += w", own_post=True),
-    Case("read at arrival", lambda s, at: {"v": at("v", s.w * s.arrivals(s.pre))}, "v_post += w*x_pre", own=True,
-         executions=GENERAL),
+    Case(
+        "on_post, delays", lambda s, at: {"u": at("u", s.w * s.arrivals(s.post))}, on_post="u_pre += w", own_post=True
+    ),
+    Case(
+        "read at arrival",
+        lambda s, at: {"v": at("v", s.w * s.arrivals(s.pre))},
+        "v_post += w*x_pre",
+        own=True,
+        executions=GENERAL,
+    ),
     Case("learning", learned, "v_post += w; w += 1", "w += 2", executions=GENERAL),
     Case("learning, delays", learned, "v_post += w; w += 1", "w += 2", own=True, own_post=True, executions=GENERAL),
-    Case("statement by statement", statements, "v_post += w; last_post = v_post; flip_post *= -1", executions=("masked",)),
-    Case("statement by statement, delays", statements, "v_post += w; last_post = v_post; flip_post *= -1", own=True,
-         executions=("masked",)),
-    Case("one by one", lambda s, at: {"v": at("v", s.w * s.arrivals(0))}, "v_post += w*int(v_post >= 0)",
-         executions=("masked",)),
-    Case("one by one, delays", lambda s, at: {"v": at("v", s.w * s.arrivals(s.pre))}, "v_post += w*int(v_post >= 0)",
-         own=True, executions=("masked",)),
+    Case(
+        "statement by statement", statements, "v_post += w; last_post = v_post; flip_post *= -1", executions=("masked",)
+    ),
+    Case(
+        "statement by statement, delays",
+        statements,
+        "v_post += w; last_post = v_post; flip_post *= -1",
+        own=True,
+        executions=("masked",),
+    ),
+    Case(
+        "one by one",
+        lambda s, at: {"v": at("v", s.w * s.arrivals(0))},
+        "v_post += w*int(v_post >= 0)",
+        executions=("masked",),
+    ),
+    Case(
+        "one by one, delays",
+        lambda s, at: {"v": at("v", s.w * s.arrivals(s.pre))},
+        "v_post += w*int(v_post >= 0)",
+        own=True,
+        executions=("masked",),
+    ),
     Case("between steps", halves, "v_post += 2*w", own=True, options={"max_delay": 1 * ms}),
-]  # fmt: skip
+]
 PATTERNS = {"all": (40, 70), "sparse": (300, 90), "long rows": (2, 1500)}
 """Sources and targets. Rows of 1,500 are longer than what an execution takes at a time."""
 
