@@ -121,8 +121,9 @@ def product() -> list[Any]:
             kinds = ["parameters", "weights", "states"]
             kinds += ["keys"] if name == "by chance" else ["delays"] if name == "interpolated" else []
             for m, what in enumerate(kinds):
-                # One of the kinds for each execution; the rest takes long.
-                marks = [] if m == len(kinds) - 1 - (k + e) % 2 else [pytest.mark.slow]
+                # One of each case; the rest takes long.
+                now = e == k % len(case.executions) and m == len(kinds) - 1 - k % 2
+                marks = [] if now else [pytest.mark.slow]
                 found.append(pytest.param(name, execution, what, marks=marks))
     return found
 

@@ -90,7 +90,6 @@ ADD = "v_post += w; u_pre += 1"
 CASES = [
     Case("no delay", both_ends(0), ADD),
     Case("one delay", both_ends(4), ADD, options={"delay": 0.4 * ms}),
-    Case("one delay, nearly as long as the run", both_ends(12), ADD, options={"delay": 1.2 * ms}),
     Case("delays", both_ends(None), ADD, own=True),
     Case("on_post", lambda s, at: {"u": at("u", s.w * s.arrivals(0))}, on_post="u_pre += w"),
     Case(

@@ -176,7 +176,7 @@ def test_pathways_of_both_ends_and_their_names():
     np.testing.assert_allclose(x, 4 * np.isin(step, [14, 15]), atol=1e-4)
 
 
-@pytest.mark.parametrize("execution", EXECUTIONS)
+@pytest.mark.parametrize("execution", EXECUTIONS[1:])  # the product of a batch is in contracts/test_batches.py
 def test_a_batch_of_delays_equals_a_loop(execution):
     net = network(max_delay=2 * ms)
     sim = net.compile(execution=execution)
@@ -214,8 +214,9 @@ def leaky(homogeneous, on_pre="v_post += w"):
     return loss, params["syn"]["delay"]
 
 
-@pytest.mark.parametrize("homogeneous", [False, True])
-@pytest.mark.parametrize("on_pre", ["v_post += w", "v_post += w*exp(-delay/ms)"])
+@pytest.mark.parametrize(
+    ("homogeneous", "on_pre"), [(False, "v_post += w"), (True, "v_post += w"), (False, "v_post += w*exp(-delay/ms)")]
+)
 def test_gradient_with_respect_to_delays(homogeneous, on_pre, x64):
     loss, delay = leaky(homogeneous, on_pre)
     loss = jax.jit(loss)
