@@ -39,8 +39,8 @@ class Schedule:
 class Tables:
     """What a run reads and never changes, besides the parameters: all that is discrete.
 
-    key: random key of the run; values: integer and boolean parameters; wirings: connectivity of each pathway;
-    schedules: of spike generators; indices: elements that monitors record.
+    key: random key of the run; values: integer and boolean parameters, and delays that code reads; wirings:
+    connectivity of each pathway; schedules: of spike generators; indices: elements that monitors record.
     """
 
     key: Array
