@@ -58,7 +58,8 @@ class Variable:
     """A named array of the program.
 
     ``size`` elements (one if ``scalar``). ``role`` is ``"state"`` for what equations and statements change,
-    ``"parameter"`` for declared values, ``"constant"`` for numbers of the namespace, ``"clock"`` for t and dt.
+    ``"parameter"`` for declared values, ``"constant"`` for numbers of the namespace, ``"clock"`` for t and dt,
+    ``"delay"`` for delays of whole steps, which nothing can change during a run.
     """
 
     owner: str
@@ -245,6 +246,9 @@ class Deliver(Operation):
     The statements are carried out one after the other, each for all synapses at which a spike arrives. Sums and
     products over several synapses of a neuron all count, and the next statement reads their result; of
     assignments to one neuron the last counts.
+
+    With ``delay``, a variable with a time for each synapse or one for all, delays are no whole numbers of steps but
+    interpolated between two, and at most ``max_delay`` (second).
     """
 
     synapses: str
@@ -254,10 +258,13 @@ class Deliver(Operation):
     source: Window
     target: Window
     code: Code
+    delay: Ref | None = None
+    max_delay: float = 0.0
     kind: ClassVar[str] = "deliver"
 
     def head(self) -> str:
-        return f"deliver {self.source} -> {self.target} on {self.event}"
+        after = "" if self.delay is None else f", {self.delay.name} interpolated, up to {self.max_delay * 1e3:g} ms"
+        return f"deliver {self.source} -> {self.target} on {self.event}{after}"
 
     def body(self) -> Iterator[str]:
         return self.code.lines()

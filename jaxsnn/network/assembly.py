@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxsnn.delays import choose as choose_delay
-from jaxsnn.delays import delay_steps, resize, source_ring, spike_history, target_ring
+from jaxsnn.delays import delay_steps, interpolated, resize, source_ring, spike_history, target_ring
 from jaxsnn.equations.expressions import names
 from jaxsnn.equations.statements import Assign
 from jaxsnn.errors import DelayError, NetworkError, NotSupportedError
@@ -94,6 +94,8 @@ class Assembly:
         self, operation: Deliver, given: Connections, setting: Setting
     ) -> tuple[Wiring, tuple[Any, ...] | None, Any]:
         """Connectivity sorted for delivery, and the delay buffer with what is on its way."""
+        if operation.delay is not None:
+            return *self._interpolated(operation, given, setting), None
         dt, dtype = setting.program.dt * operation.every, setting.dtype
         try:
             steps = delay_steps(given.delay, dt)
@@ -162,6 +164,31 @@ class Assembly:
         rings = self._pending(operation, self.kinds[operation.pathway], fresh)
         return wiring, None if rings is None else tuple(jnp.asarray(r) for r in rings), delay
 
+    def _interpolated(self, operation: Deliver, given: Connections, setting: Setting) -> tuple[Wiring, tuple[Any, ...]]:
+        """Connectivity and delay buffer of a pathway whose delays are parameters."""
+        path, trigger, dt = operation.pathway, operation.trigger, setting.program.dt * operation.every
+        longest = interpolated.longest(operation.max_delay, dt)
+        n_source, n_target = operation.source.size, setting.program.size(operation.target.owner)
+        if longest > LONGEST_DELAY or longest * n_target > LONGEST_RING:
+            raise DelayError(
+                f"{path}: max_delay = {operation.max_delay:g} s is {longest} steps of {dt * 1e3:g} ms for each of"
+                f" {n_target} targets; is the unit right (ms, not second)?"
+            )
+        identity = (id(given.source), id(given.target), operation.target.start, longest)
+        cached = self.wirings.get(path)
+        if cached is None or cached[0][0] != identity:
+            wiring = Wiring.build(given.source, given.target + np.int32(operation.target.start), n_source, n_target)
+            # No delays yet: those of the parameters are put in when a run begins, and may be any up to the longest.
+            empty = jnp.zeros(0, jnp.int32)
+            wiring = replace(wiring, delay=empty, distinct_delays=tuple(range(longest + 1)))
+            self.wirings[path] = ((identity, given), wiring)
+        sides = [n_source if c.via == trigger else n_target for c in analyse(operation.code).changes]
+        pairs = [interpolated.init(longest, n, setting.dtype) for n in sides]
+        rings = tuple(np.asarray(pair[k]) for k in (0, 1) for pair in pairs)
+        self.kinds[path] = "interpolated"
+        rings = self._pending(operation, "interpolated", rings) or ()
+        return self.wirings[path][1], tuple(map(jnp.asarray, rings))
+
     def _pending(self, operation: Deliver, kind: str, fresh: tuple[Any, ...] | None) -> tuple[Any, ...] | None:
         """Put spikes that are on their way into the new buffer."""
         kept = self.rings.get(operation.pathway)
@@ -187,6 +214,10 @@ class Assembly:
         if kind == "source_ring":
             return source_ring.carry(old, now, fresh[0].shape[0] - 1)
         length = max(old[0].shape[0], fresh[0].shape[0])
+        if kind == "interpolated":
+            n = len(old) // 2
+            pairs = [interpolated.resize(pair, now, length) for pair in zip(old[:n], old[n:], strict=True)]
+            return tuple(pair[k] for k in (0, 1) for pair in pairs)
         return tuple(resize(ring, now, length) for ring in old)
 
 

@@ -56,6 +56,10 @@ class Synapses(SynapticNames):
         on_post: The same for spikes of the target.
         delay: One delay of ``pre`` for all synapses, or one for each pathway by name; without it every synapse has its
             own ``delay`` (0 at first): ``S.delay``, ``S.post.delay``.
+        max_delay: Makes the delays of ``pre`` (or of each pathway named) continuous: ``params["S"]["delay"]``, of the
+            pathway ``post`` ``params["S"]["post.delay"]``, in second, at most this long. A spike arrives in two
+            parts, in the steps before and after its time, so that the result has a derivative with respect to the
+            delay. For code that only adds what is known at the spike.
         on_event: The event that triggers the pathways, if not ``"spike"``; one for all, or by name of the pathway.
         multisynaptic_index: Name of a variable that numbers the synapses of one pair: ``S.w[i, j, k]``.
         method: Integration scheme of the clock-driven equations (see `NeuronGroup`).
@@ -90,6 +94,7 @@ class Synapses(SynapticNames):
         on_pre: str | Mapping[str, str] | None = None,
         on_post: str | Mapping[str, str] | None = None,
         delay: Any = None,
+        max_delay: Any = None,
         on_event: str | Mapping[str, str] = "spike",
         multisynaptic_index: str | None = None,
         method: Any = None,
@@ -122,7 +127,7 @@ class Synapses(SynapticNames):
             hosts[eq.name] = HostVariable(variable, np.zeros(int(scalar), DTYPES[eq.type]))
         if self.model.event_driven:
             hosts["lastupdate"] = HostVariable(Variable("", "lastupdate", "integer", size=0), np.zeros(0, np.int32))
-        self._pathways = self._make_pathways(on_pre, on_post, delay, on_event)
+        self._pathways = self._make_pathways(on_pre, on_post, delay, on_event, max_delay)
         for key, pathway in self._pathways.items():
             hosts["delay" if key == "pre" else f"{key}.delay"] = pathway._hosts["delay"]
         self._hosts = hosts
@@ -151,7 +156,9 @@ class Synapses(SynapticNames):
             taken.add(index)
         return taken
 
-    def _make_pathways(self, on_pre: Any, on_post: Any, delay: Any, on_event: Any) -> dict[str, Pathway]:
+    def _make_pathways(
+        self, on_pre: Any, on_post: Any, delay: Any, on_event: Any, max_delay: Any
+    ) -> dict[str, Pathway]:
         texts: dict[str, tuple[str, str]] = {}
         for trigger, given in (("pre", on_pre), ("post", on_post)):
             what = f"on_{trigger}"
@@ -171,9 +178,16 @@ class Synapses(SynapticNames):
         if not texts:
             # Connections without code too have a delay, which bridges and plots can read.
             texts["pre"] = ("pre", "")
-        delays = delay if isinstance(delay, Mapping) else {} if delay is None else {"pre": delay}
+        delays, longest = (
+            given if isinstance(given, Mapping) else {} if given is None else {"pre": given}
+            for given in (delay, max_delay)
+        )
         events = on_event if isinstance(on_event, Mapping) else dict.fromkeys(texts, on_event)
-        for what, named, kind in (("delay", delays, DelayError), ("on_event", events, ArgumentError)):
+        for what, named, kind in (
+            ("delay", delays, DelayError),
+            ("max_delay", longest, DelayError),
+            ("on_event", events, ArgumentError),
+        ):
             for key in named:
                 if key not in texts:
                     raise kind(
@@ -181,7 +195,7 @@ class Synapses(SynapticNames):
                         f" {', '.join(map(repr, texts))}, and {what}={{{next(iter(texts))!r}: ...}} names them"
                     )
         return {
-            key: Pathway(self, key, trigger, text, delays.get(key), events.get(key, "spike"))
+            key: Pathway(self, key, trigger, text, delays.get(key), events.get(key, "spike"), longest.get(key))
             for key, (trigger, text) in texts.items()
         }
 

@@ -39,8 +39,8 @@ class Schedule:
 class Tables:
     """What a run reads and never changes, besides the parameters: all that is discrete.
 
-    key: random key of the run; values: integer and boolean parameters; wirings: connectivity of each pathway;
-    schedules: of spike generators; indices: elements that monitors record.
+    key: random key of the run; values: integer and boolean parameters, and delays that code reads; wirings:
+    connectivity of each pathway; schedules: of spike generators; indices: elements that monitors record.
     """
 
     key: Array
@@ -87,9 +87,12 @@ class Layout:
 
 
 def layout_of(program: Program) -> Layout:
-    """What operations change is state; floating-point numbers nothing changes are parameters; the rest tables."""
+    """What operations change is state; floating-point numbers nothing changes are parameters; the rest tables.
+
+    So are delays of whole steps: their buffers are made when the trees are.
+    """
     written = program.written()
-    params = {k for k, v in program.variables.items() if k not in written and v.type == "float"}
+    params = {k for k, v in program.variables.items() if k not in written and v.type == "float" and v.role != "delay"}
     tables = {k for k in program.variables if k not in written and k not in params}
     return Layout(frozenset(written & set(program.variables)), frozenset(params), frozenset(tables))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from jaxsnn.equations.expressions import Name, names, walk
+from jaxsnn.equations.expressions import names
 from jaxsnn.equations.statements import Assign, parse_block
 from jaxsnn.errors import NetworkError, NotSupportedError, Source
 from jaxsnn.objects.base import Connections, Parts
@@ -26,33 +26,27 @@ def lower_pathway(synapses: Synapses, pathway: Pathway, parts: Parts, namespace:
     owner, key = synapses.name, pathway.key
     _check_event(synapses, pathway)
     pathway.check()
-    binder = synapses._binder(namespace, parts.dt)
+    binder = pathway._binder(namespace, parts.dt)
     source = Source(pathway.code, f"{owner}: on_{pathway.trigger}" + ("" if key == pathway.trigger else f" ({key})"))
     statements = parse_block(pathway.code, source)
-    for statement in statements:
-        for node in walk(statement.expr):
-            if isinstance(node, Name) and node.id == "delay" and "delay" in synapses._hosts:
-                raise source.error(
-                    "code cannot read the delay in this version; keep a copy of it in a variable of the synapses",
-                    node.span,
-                    NotSupportedError,
-                )
     head, tail = event_driven_statements(synapses, binder)
     block = bind_block(
         statements,
         source,
-        synapses._symbols(),
+        pathway._symbols(),
         _protected(synapses),
         binder,
         synapses._code_substitutes(),
     )
-    scope = synapses._scope(binder.constants)
+    scope = synapses._scope(binder.constants) | {"delay": pathway.delay_ref()}
     # A pathway finds the ends of a synapse in its connections.
     for name, ref in scope.items():
         if ref.owner == owner and ref.name in ("i", "j") and ref.via == "self":
             scope[name] = Ref(owner, ref.name, "integer", via="pre_index" if ref.name == "i" else "post_index")
     block = (*head, *block, *tail)
     read = set().union(*(names(s.value) for s in block if isinstance(s, Assign)), ())
+    if "delay" in read or pathway.max_delay is not None:
+        pathway.provide_delay(parts)
     synapses._provide(parts, [scope[name] for name in sorted(read & set(scope))], ends=False)
     parts.add_constants(owner, binder.constants)
     ends = (synapses._i, synapses._j) if pathway.trigger == "pre" else (synapses._j, synapses._i)
@@ -69,6 +63,8 @@ def lower_pathway(synapses: Synapses, pathway: Pathway, parts: Parts, namespace:
             source=pathway.source._window,
             target=pathway.target._window,
             code=Code(block, scope, _guards(synapses), source),
+            delay=None if pathway.max_delay is None else pathway.delay_ref(),
+            max_delay=pathway.max_delay or 0.0,
         )
     )
 

@@ -257,7 +257,7 @@ class SynapticNames(VariableOwner):
     def _scope(self, constants: Mapping[str, Any]) -> dict[str, Ref]:
         """All names that code for all synapses may use."""
         substituted = self._code_substitutes()
-        scope = {n: self._ref(n) for n in self._symbols() if n not in substituted and n not in ("delay", "lastupdate")}
+        scope = {n: self._ref(n) for n in self._symbols() if n not in substituted and n != "lastupdate"}
         return scope | {n: Ref(self.name, n, c.type, c.dim, "scalar") for n, c in constants.items()}
 
     def _provide(self, parts: Parts, refs: Iterable[Ref], ends: bool = True) -> None:
@@ -274,7 +274,9 @@ class SynapticNames(VariableOwner):
                     for end, at, group in (("i", self._i, self.source), ("j", self._j, self.target)):
                         parts.indices[f"{self.name}.{end}"] = at + np.int32(group._window.start)
             elif ref.key not in parts.variables:
-                if ref.name in _NUMBERS:
+                if ref.name == "delay" and "delay" in self._hosts:
+                    self._pathways["pre"].provide_delay(parts)
+                elif ref.name in _NUMBERS:
                     value = self._read_at(ref.name, 0, 0, None)
                     parts.add(Variable(self.name, ref.name, "integer", DIMENSIONLESS, 1, True, "constant"), value)
                 elif ref.name in ("i", "j", self.multisynaptic_index, *_COUNTS) and "index" not in ref.via:

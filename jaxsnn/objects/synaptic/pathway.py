@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -10,10 +11,10 @@ import numpy as np
 from jaxsnn.equations.dimensions import Symbol
 from jaxsnn.equations.expressions import Expr
 from jaxsnn.errors import ArgumentError, DelayError
-from jaxsnn.objects.base import SimulationObject
+from jaxsnn.objects.base import Parts, SimulationObject
 from jaxsnn.objects.groups import Group
 from jaxsnn.objects.variables import HostVariable, VariableOwner
-from jaxsnn.program import Variable
+from jaxsnn.program import Ref, Variable
 from jaxsnn.units import second, strip
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class Pathway(VariableOwner):
         event: The event that triggers it.
         order: Its place among the objects of the slot ``synapses``; -1 for on_pre, 1 for on_post.
         delay: One time for all synapses (given as argument), or one for each.
+        max_delay: The longest delay in second, if delays are interpolated between steps, else None.
 
     Example:
         >>> from jaxsnn import NeuronGroup, Synapses
@@ -47,7 +49,9 @@ class Pathway(VariableOwner):
 
     _prefix: ClassVar[str] = "pathway"
 
-    def __init__(self, synapses: Synapses, key: str, trigger: str, code: str, delay: Any, event: str) -> None:
+    def __init__(
+        self, synapses: Synapses, key: str, trigger: str, code: str, delay: Any, event: str, max_delay: Any = None
+    ) -> None:
         # No call of the base class: a pathway has no name of its own among the objects of a network.
         self.synapses = synapses
         self.key = key
@@ -56,11 +60,13 @@ class Pathway(VariableOwner):
         self.event = event
         self.order = _ORDER[trigger]
         scalar = delay is not None
-        variable = Variable("", "delay", "float", second.dim, int(scalar), scalar, "delay")
+        what = synapses.name if key == "pre" else f"{synapses.name}.{key}"
+        self.max_delay = None if max_delay is None else _longest(max_delay, what)
+        role = "delay" if max_delay is None else "parameter"
+        variable = Variable("", "delay", "float", second.dim, int(scalar), scalar, role)
         host = HostVariable(variable, np.zeros(int(scalar)))
         self._hosts = {"delay": host}
         if scalar:
-            what = synapses.name if key == "pre" else f"{synapses.name}.{key}"
             value = strip(delay, second.dim, f"{what}: delay")
             if np.ndim(value) != 0:
                 raise DelayError(
@@ -97,7 +103,7 @@ class Pathway(VariableOwner):
     # ---- delays ----------------------------------------------------------------------------------------
 
     def check(self) -> None:
-        """Refuse delays that are negative or not finite."""
+        """Refuse delays that are negative, not finite or longer than ``max_delay``."""
         values = self._hosts["delay"].value
         bad = ~(values >= 0) | ~np.isfinite(values)
         if np.any(bad):
@@ -107,6 +113,28 @@ class Pathway(VariableOwner):
                 f"{self.synapses.name}: a delay must be a time of at least 0, but that of synapse {where}{what} is"
                 f" {values[where] * 1e3:g} ms"
             )
+        if self.max_delay is not None and np.any(values > self.max_delay * (1 + 1e-9)):
+            where = int(np.argmax(values))
+            raise DelayError(
+                f"{self.name}: the delay of synapse {where}, {values[where] * 1e3:g} ms, is longer than"
+                f" max_delay = {self.max_delay * 1e3:g} ms, for which there is room"
+            )
+
+    @property
+    def delay_name(self) -> str:
+        """The name of its delays among the parameters of the synapses: ``"delay"``, ``"post.delay"``."""
+        return "delay" if self.key == "pre" else f"{self.key}.delay"
+
+    def delay_ref(self) -> Ref:
+        """How code reads its delays."""
+        scalar = self._hosts["delay"].variable.scalar
+        return Ref(self.synapses.name, self.delay_name, "float", second.dim, "scalar" if scalar else "self")
+
+    def provide_delay(self, parts: Parts) -> None:
+        """Make the delays a variable of the program: where code reads them, or to be interpolated."""
+        host = self._hosts["delay"]
+        size = 1 if host.variable.scalar else len(self)
+        parts.add(replace(host.variable, owner=self.synapses.name, name=self.delay_name, size=size), host)
 
     def delays(self) -> np.ndarray | float:
         """Delays in second: one number if all synapses have the same."""
@@ -150,3 +178,10 @@ class Pathway(VariableOwner):
 
     def _time(self) -> tuple[float, float]:
         return self.synapses._time()
+
+
+def _longest(given: Any, what: str) -> float:
+    value = strip(given, second.dim, f"{what}: max_delay")
+    if np.ndim(value) != 0 or not (np.isfinite(value) and value > 0):
+        raise DelayError(f"{what}: max_delay is the longest delay, one time above 0 such as 10*ms; got {given!r}")
+    return float(value)

@@ -85,7 +85,7 @@ class Pathway:
         start = op.source.start
         source = lanes.source - start
         inside = inside & (source >= 0) & (source < op.source.size)
-        fired, carried = lanes.fired & inside, ()
+        fired, carried = lanes.fired & inside, list[Array]()
         if self.waits == "ring":
             fired = self._exchange(memory, tile, source, fired, inside)
         elif self.waits == "history":
@@ -114,7 +114,7 @@ class Pathway:
                     due = due + memory.load(self.delay, edge, live)
                 memory.add(place, arguments.slot(*name, due) + to, amount, live)
 
-        moved = Lanes(lanes.number, source, fired, lambda lane: lanes.of(lane) - start, carried)
+        moved = Lanes(lanes.number, source, fired, lambda lane: lanes.of(lane) - start, tuple(carried))
         walk(memory, self.row_start, moved, self.wiring, add)
 
     def _exchange(self, memory: Memory, tile: Tile, source: Array, fired: Array, inside: Array) -> Array:
@@ -127,7 +127,7 @@ class Pathway:
         memory.store(place, last + source, fired.astype(jnp.int8), inside)
         return due
 
-    def _shift(self, memory: Memory, source: Array, fired: Array, inside: Array) -> tuple[Array, ...]:
+    def _shift(self, memory: Memory, source: Array, fired: Array, inside: Array) -> list[Array]:
         """Delays of single synapses: a bit for every step back."""
         name = ("history", self.operation.pathway)
         place = self.arguments.places[name]
@@ -142,7 +142,7 @@ class Pathway:
                 shifted = shifted & jnp.int32((1 << ((longest + 1) % 32)) - 1)
             memory.store(place, source + jnp.int32(k * size), shifted, inside & (shifted != word))
             new.append(shifted)
-        return tuple(new)
+        return new
 
     def _amounts(self, memory: Memory, tile: Tile, edge: Array, live: Array, number: Array) -> tuple[Array, ...]:
         """What the code computes for some synapses."""

@@ -171,6 +171,8 @@ def _changed(part: DeliverStep) -> Iterator[Key]:
 def _added(owner: str, part: DeliverStep) -> dict[Key, str | None]:
     """The variables of a group to which a pathway adds, and the flag that protects each."""
     op, way = part.operation, part.way
+    if op.delay is not None:
+        raise Unfit(f"{op.name} has delays that are numbers of their own")
     if not isinstance(way, OneStage) or op.every != 1:
         raise Unfit(f"{op.name} does more than add to it, or has another clock")
     found: dict[Key, str | None] = {}
@@ -190,7 +192,7 @@ def _joins(part: Any, owner: str, event: str, candidates: set[str], fits: Any) -
     if not isinstance(op, Deliver) or op.source.owner != owner or op.event != event or op.every != 1:
         return False
     way = part.way
-    if not isinstance(way, OneStage) or not way.changes or fits(part) is not None:
+    if not isinstance(way, OneStage) or not way.changes or op.delay is not None or fits(part) is not None:
         return False
     for change, output in zip(way.changes, way.outputs, strict=True):
         if output.side == "source" or (output.side == "target" and change.ref.key[0] not in candidates):

@@ -9,9 +9,10 @@ import jax
 import jax.numpy as jnp
 
 from jaxsnn.delays import source_ring, spike_history
+from jaxsnn.errors import NotSupportedError
 from jaxsnn.program import Deliver
 from jaxsnn.simulation.frame import Frame, Setting
-from jaxsnn.simulation.synaptic.analysis import analyse
+from jaxsnn.simulation.synaptic.analysis import Analysis, analyse
 from jaxsnn.simulation.synaptic.one_by_one import OneByOne
 from jaxsnn.simulation.synaptic.one_stage import OneStage
 from jaxsnn.simulation.synaptic.statementwise import Statementwise
@@ -23,15 +24,18 @@ class DeliverStep:
     """One pathway in a step.
 
     How spikes wait was decided with the connectivity (see `jaxsnn.delays`): a wiring with delays of single
-    synapses fills rings of increments, one with repeated sources has a spike history, any other with a ring has a
-    ring of source spikes. After that ring there may be others, with spikes of an earlier run that had another delay:
-    one of them may be due together with a later spike of its source, and both count.
+    synapses (or to be given them by the parameters) fills rings of increments, one with repeated sources has a spike
+    history, any other with a ring has a ring of source spikes. After that ring there may be others, with spikes of an
+    earlier run that had another delay: one of them may be due together with a later spike of its source, and both
+    count.
     """
 
     def __init__(self, operation: Deliver, setting: Setting) -> None:
         self.operation = operation
         self.backend = setting.backend
         analysis = analyse(operation.code)
+        if operation.delay is not None:
+            _check_interpolated(operation, analysis, setting)
         self.way: OneStage | Statementwise | OneByOne
         if analysis.one_by_one:
             self.way = OneByOne(operation, analysis, setting)
@@ -98,3 +102,24 @@ class DeliverStep:
             return inner.values
 
         frame.values = jax.lax.cond(jnp.any(spikes), due, dict, dict(frame.values))
+
+
+def _check_interpolated(operation: Deliver, analysis: Analysis, setting: Setting) -> None:
+    """Refuse code that cannot be split between two steps.
+
+    Raises:
+        NotSupportedError: unless all it does is to add to neurons what is known when the spike is emitted.
+    """
+    code = analysis.code
+    moving = sorted(name for name in analysis.reads if not setting.constant_name(code.scope)(name))
+    if analysis.additive and not moving:
+        return
+    if not analysis.additive:
+        own = next((change.name for change in analysis.changes if change.via == "self"), None)
+        why = analysis.several or ("it draws random numbers" if own is None else f"it changes {own!r} of the synapse")
+    else:
+        why = f"{moving[0]!r} may change between the spike and its arrival"
+    raise NotSupportedError(
+        f"{operation.pathway}: with max_delay its delays are interpolated between steps, which needs code that only"
+        f" adds to neurons what is known at the spike; here {why}. Leave out max_delay for delays of whole steps"
+    )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 
-from jaxsnn.delays import target_ring
-from jaxsnn.events import EXECUTIONS, NUMBER, Operands, Output, choose
+from jaxsnn.delays import interpolated, target_ring
+from jaxsnn.events import EXECUTIONS, NUMBER, Operands, Output, Wiring, choose
 from jaxsnn.program import Deliver, Ref
 from jaxsnn.random import CounterDraw
 from jaxsnn.simulation.frame import Frame, Setting
@@ -18,13 +19,23 @@ __all__ = ["OneStage"]
 
 KEY = ("_key0", "_key1")
 """Operands with the words of the random key of the step."""
+SHARE = "_share"
+"""Operand of interpolated delays: what part of a contribution arrives in the later of its two steps."""
 
 
 class Prepared(NamedTuple):
-    """What a run computes once: the execution's own, and the hoisted values of the code."""
+    """What a run computes once: the execution's own, the hoisted values of the code, and the wiring."""
 
     execution: Any
     hoisted: tuple[Any, ...]
+    wired: Wired
+
+
+class Wired(NamedTuple):
+    """The wiring with the delays of now; ``share`` (one number, or one for each synapse) if they are interpolated."""
+
+    wiring: Wiring
+    share: Any = None
 
 
 class OneStage:
@@ -37,13 +48,17 @@ class OneStage:
         self.changes = analysis.changes
         scope = analysis.code.scope
         fixed = setting.constant_name(scope)
-        self.constant = analysis.constant(fixed)
+        delay = operation.delay
+        self.delay_moves = delay is not None and not setting.constant(delay)
+        self.constant = analysis.constant(fixed) and not self.delay_moves
         # Only what is one number for all synapses is computed once a run; the rest would be as long as they are many.
         self.block = analysis.block(
             operation.name, lambda name: fixed(name) and (name == "dt" or scope[name].via == "scalar")
         )
         self.hoisted = tuple(f"_c{k}" for k in range(self.block.hoisted))
-        self.outputs = tuple(self._output(change.name, change.ref) for change in self.changes)
+        outputs = tuple(self._output(change.name, change.ref) for change in self.changes)
+        # Of interpolated delays two rings for each variable: what arrives first, and what one step later.
+        self.outputs = outputs if delay is None else (*outputs, *outputs)
 
     def _output(self, name: str, ref: Ref) -> Output:
         if ref.via == "self":
@@ -56,9 +71,13 @@ class OneStage:
             draw = CounterDraw((values[KEY[0]], values[KEY[1]]), values[NUMBER], self.setting.dtype)
         arguments = [values[name] for name in (*self.block.reads, *self.hoisted)]
         results = self.block.run(*arguments, draw)
-        return tuple(
+        amounts = tuple(
             jnp.asarray(result, self._dtype(change.ref)) for change, result in zip(self.changes, results, strict=True)
         )
+        if self.operation.delay is None:
+            return amounts
+        share = values[SHARE]
+        return (*(amount * (1 - share) for amount in amounts), *(amount * share for amount in amounts))
 
     def _dtype(self, ref: Ref) -> Any:
         # An increment keeps its fraction; the sum is rounded where it is stored.
@@ -66,7 +85,21 @@ class OneStage:
             return self.setting.dtype
         return {"float": self.setting.dtype, "integer": np.int32, "boolean": np.bool_}[ref.type]
 
-    def operands(self, frame: Frame, hoisted: tuple[Any, ...]) -> Operands:
+    def wired(self, frame: Frame) -> Wired:
+        """The wiring, with interpolated delays put in from the parameters."""
+        op = self.operation
+        wiring = frame.tables.wirings[op.pathway]
+        if op.delay is None:
+            return Wired(wiring)
+        delay = frame.read(op.delay, op.source, op.every) if op.delay.via == "scalar" else frame.value(op.delay.key)
+        slot, share = interpolated.split(delay, self.setting.program.dt * op.every, op.max_delay)
+        if slot.ndim == 0:
+            slot = jnp.broadcast_to(slot, wiring.source.shape)
+        elif wiring.synapse is not None:
+            slot = slot[wiring.synapse]
+        return Wired(replace(wiring, delay=slot), share)
+
+    def operands(self, frame: Frame, hoisted: tuple[Any, ...], share: Any = None) -> Operands:
         """The values the code reads, sorted by what they belong to."""
         op, scope = self.operation, self.analysis.code.scope
         roles: dict[str, dict[str, Any]] = {"synapse": {}, "source": {}, "target": {}, "shared": {}}
@@ -91,6 +124,8 @@ class OneStage:
                 roles["synapse"][name] = frame.value(ref.key)
             else:
                 roles["shared"][name] = frame.read(ref, op.source, op.every)
+        if share is not None:
+            roles["synapse" if share.ndim else "shared"][SHARE] = share
         roles["shared"].update(zip(self.hoisted, hoisted, strict=True))
         if self.block.draws:
             words = frame.words(op.name)
@@ -107,11 +142,11 @@ class OneStage:
                 for name in self.block.constants
             )
         )
-        wiring = frame.tables.wirings[op.pathway]
-        operands = self.operands(frame, hoisted) if self.constant else None
+        wired = self.wired(frame)
+        operands = self.operands(frame, hoisted, wired.share) if self.constant else None
         execution = self.execution(frame)
-        ready = execution.prepare(wiring, self.outputs, self.contribution, operands, self.setting.backend)
-        return Prepared(ready, hoisted)
+        ready = execution.prepare(wired.wiring, self.outputs, self.contribution, operands, self.setting.backend)
+        return Prepared(ready, hoisted, wired)
 
     def execution(self, frame: Frame) -> Any:
         wiring = frame.tables.wirings[self.operation.pathway]
@@ -127,20 +162,28 @@ class OneStage:
         if prepared is None:
             return
         op = self.operation
-        wiring = frame.tables.wirings[op.pathway]
+        wiring, share = self.wired(frame) if self.delay_moves else prepared.wired
         now = frame.clock("t_in_timesteps", op.every)
         rings = frame.rings[op.pathway] if wiring.delay is not None and not wiring.at_arrival else ()
         current = tuple(self.part(frame, k) for k in range(len(self.changes)))
-        operands = Operands() if self.constant else self.operands(frame, prepared.hoisted)
+        operands = Operands() if self.constant else self.operands(frame, prepared.hoisted, share)
         new = self.execution(frame).deliver(
             prepared.execution, wiring, spikes, self.contribution, operands, rings or current, now
         )
         if rings:
-            taken = [target_ring.take(ring, now) for ring in new]
-            frame.rings[op.pathway] = tuple(ring for _, ring in taken)
-            new = tuple(old + arrived for old, (arrived, _) in zip(current, taken, strict=True))
+            arrived, frame.rings[op.pathway] = self._take(new, now)
+            new = tuple(old + more for old, more in zip(current, arrived, strict=True))
         for k, change in enumerate(self.changes):
             self.store(frame, change.ref, current[k], new[k])
+
+    def _take(self, rings: tuple[Any, ...], now: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        """What arrives now for each change, and the rings for the next step."""
+        if self.operation.delay is None:
+            taken = [target_ring.take(ring, now) for ring in rings]
+            return tuple(arrived for arrived, _ in taken), tuple(ring for _, ring in taken)
+        n = len(self.changes)
+        both = [interpolated.take(pair, now) for pair in zip(rings[:n], rings[n:], strict=True)]
+        return tuple(arrived for arrived, _ in both), tuple(pair[k] for k in (0, 1) for _, pair in both)
 
     def part(self, frame: Frame, k: int) -> Any:
         """The variable an output changes: of the source window, of all the target's neurons, of the synapses."""

@@ -201,6 +201,16 @@ CASES = [
         {"back": POST},
         prepare=delays("transmit", "learn", "back"),
     ),
+    # code that reads its delay, each pathway its own
+    Case("delay", "v_post += w*exp(-delay/taupre)", prepare=delays("pre")),
+    Case("delay for all", "v_post *= 1 + delay/taupre; y = v_post", arguments=lambda lib: {"delay": 0.7 * lib.ms}),
+    Case(
+        "delays of both ends",
+        "v_post += w; w = clip(w + 0.1*delay/taupre, 0, 1)",
+        on_post="w = clip(w - 0.05*delay/taupre, 0, 1); x_pre += delay/taupre",
+        prepare=delays("pre", "post"),
+    ),
+    Case("delay, one by one", "v_post += w*(1 - v_post)*delay/taupre", prepare=delays("pre")),
     # the order of statements and of synapses
     Case("a sum is read by the next statement", "v_post += w; y = v_post"),
     Case("a sum is read by a synapse", "v_post += w; w = clip(w - 0.01*v_post, 0, 1)"),
