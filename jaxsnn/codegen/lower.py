@@ -184,6 +184,10 @@ class _Hoist:
         stateful = any(FUNCTIONS[c].stateful for c in calls(expr) if c in FUNCTIONS)
         return not stateful and all(self.constant(n) for n in names(expr))
 
+    def divides(self, expr: Binary) -> bool:
+        """Whether this divides what changes by what does not."""
+        return self.constant_tree(expr.right) and not self.constant_tree(expr.left)
+
     def movable(self, expr: Expr) -> bool:
         return self.constant_tree(self.inline(expr))
 
@@ -215,6 +219,6 @@ class _Hoist:
             return expr
         if isinstance(expr, Compare) or (isinstance(expr, Call) and expr.function in STEPS):
             reciprocals = False  # where rounding would decide
-        if reciprocals and isinstance(expr, Binary) and expr.op == "/" and self.constant_tree(expr.right):
+        if reciprocals and isinstance(expr, Binary) and expr.op == "/" and self.divides(expr):
             expr = Binary("*", expr.left, Binary("/", Number(1.0), expr.right))
         return rebuild(expr, tuple(self._take(child, reciprocals) for child in children(expr)))

@@ -25,9 +25,53 @@ try:
 except ImportError:  # pragma: no cover - a JAX without this backend
     HAS_TRITON = False
 
-__all__ = ["Launch", "Memory", "available", "interpreted"]
-
 Array = Any
+
+try:
+    # Pallas offers atomics that order all memory traffic around them (acquire and release), and a fence for every
+    # addition costs more than everything else a kernel does. Sums need no order, so this adds without: the same
+    # operation with another memory semantics. Names with an underscore may change; then the slower one is used.
+    from jax._src.lib.triton import dialect as _dialect  # type: ignore[attr-defined]
+    from jax._src.pallas.triton import lowering as _lowering
+    from jax._src.pallas.triton import primitives as _primitives
+    from jax._src.state import primitives as _state
+    from jax.extend.core import Primitive
+
+    _relaxed_add_p = Primitive("relaxed_add")
+
+    @_relaxed_add_p.def_effectful_abstract_eval  # type: ignore[untyped-decorator]
+    def _relaxed_add_shape(*avals: Any, args_tree: Any) -> Any:
+        kind = _primitives.AtomicOpType.ADD
+        return _primitives._atomic_abstract_eval(*avals, args_tree=args_tree, atomic_type=kind)
+
+    @_lowering.register_lowering(_relaxed_add_p)
+    def _relaxed_add_lowering(ctx: Any, *given: Any, args_tree: Any) -> Any:
+        *_, value, _ = args_tree.unflatten(ctx.avals_in)
+        operation = _dialect.RMWOp.FADD if jnp.issubdtype(value.dtype, jnp.floating) else _dialect.RMWOp.ADD
+        ordered = _lowering._atomic_rmw
+
+        def relaxed(_: Any, pointer: Any, amount: Any, mask: Any = None) -> Any:
+            return ordered(operation, pointer, amount, mask=mask, semantic=_dialect.MemSemantic.RELAXED)
+
+        # The rule for ordered atomics knows how this version makes pointers; only its last call differs.
+        _lowering._atomic_rmw = relaxed  # type: ignore[assignment]
+        try:
+            kind = _primitives.AtomicOpType.ADD
+            return _primitives._atomic_lowering_rule(ctx, *given, args_tree=args_tree, atomic_type=kind)
+        finally:
+            _lowering._atomic_rmw = ordered
+
+    def _relaxed_add(ref: Any, index: Any, value: Array, *, mask: Array) -> None:
+        ref, transforms = _state.get_ref_and_transforms(ref, index, "relaxed_add")
+        flat, tree = jax.tree.flatten((ref, transforms, value, mask))
+        _relaxed_add_p.bind(*flat, args_tree=tree)
+
+    HAS_RELAXED = True
+except (ImportError, AttributeError):  # pragma: no cover - a JAX with other names
+    HAS_RELAXED = False
+
+__all__ = ["HAS_RELAXED", "Launch", "Memory", "available", "interpreted"]
+
 Place = tuple[str, int]
 """An array of a kernel: one that it reads, one that it changes, or one that it makes."""
 
@@ -142,7 +186,8 @@ class _Refs:
 
     def add(self, place: Place, index: Array, value: Array, mask: Array) -> None:
         ref = self._ref(place)
-        triton.atomic_add(ref, (index,), jnp.broadcast_to(value, index.shape).astype(ref.dtype), mask=mask)
+        value = jnp.broadcast_to(value, index.shape).astype(ref.dtype)
+        (_relaxed_add if HAS_RELAXED else triton.atomic_add)(ref, (index,), value, mask=mask)
 
 
 def _compile(

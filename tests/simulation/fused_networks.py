@@ -15,9 +15,9 @@ def ring_pairs(n, reach):
     return [k for k in range(n) for _ in range(reach)], [(k + d) % n for k in range(n) for d in range(1, reach + 1)]
 
 
-def recurrent(delay=None, n=41):
+def recurrent(delay=None, n=19):
     cells = snn.NeuronGroup(n, LEAKY, threshold="v > 1", reset="v = 0", refractory=2 * ms, method="exact", name="cells")
-    cells.I = "1.1 + 0.3*i/N"
+    cells.I = "3 + 2*i/N"
     cells.v = "i/N"
     split = n // 2
     one = snn.Synapses(cells[:split], cells, "w : 1", on_pre="ge_post += w", name="one")
@@ -34,7 +34,7 @@ def recurrent(delay=None, n=41):
 
 def subthreshold_reset():
     """The reset reads what has just arrived, and changes a threshold; half of the spikes are recorded, and values."""
-    n = 30
+    n = 10
     cells = snn.NeuronGroup(
         n,
         "dv/dt = (I - v)/(4*ms) : 1\ndb/dt = (1 - b)/(20*ms) : 1\nI : 1",
@@ -51,8 +51,8 @@ def subthreshold_reset():
     return [
         cells,
         synapses,
-        snn.SpikeMonitor(cells[:11], name="spikes"),
-        snn.StateMonitor(cells, ["v", "b"], record=[0, 7, 29], name="values"),
+        snn.SpikeMonitor(cells[:7], name="spikes"),
+        snn.StateMonitor(cells, ["v", "b"], record=[0, 7, 9], name="values"),
         snn.PopulationRateMonitor(cells, name="rate"),
     ]
 
@@ -60,7 +60,7 @@ def subthreshold_reset():
 def noisy():
     """Two random numbers for each neuron in each step, and sources that fire at random."""
     cells = snn.NeuronGroup(
-        20,
+        9,
         "dv/dt = (1.2 - v)/(5*ms) + 0.3*xi/sqrt(5*ms) : 1",
         threshold="v > 1 + 0.1*rand()",
         reset="v = 0",
@@ -68,7 +68,7 @@ def noisy():
         method="euler",
         name="cells",
     )
-    inputs = snn.PoissonGroup(12, rates=300 * Hz, name="inputs")
+    inputs = snn.PoissonGroup(7, rates=700 * Hz, name="inputs")
     synapses = snn.Synapses(inputs, cells, on_pre="v_post += 0.2", delay=0.5 * ms, name="synapses")
     synapses.connect()
     return [cells, inputs, synapses, snn.SpikeMonitor(cells, name="spikes"), snn.SpikeMonitor(inputs, name="sources")]
@@ -79,9 +79,9 @@ def plastic(delay=None):
     inputs = snn.NeuronGroup(
         12, "dx/dt = rate : 1\nrate : Hz", threshold="x > 1", reset="x -= 1", method="euler", name="inputs"
     )
-    inputs.rate = "(150 + 17*i)*Hz"
+    inputs.rate = "(700 + 97*i)*Hz"
     cells = snn.NeuronGroup(
-        3, "dv/dt = (g - v)/(10*ms) : 1\ndg/dt = -g/(5*ms) : 1", threshold="v > 0.5", reset="v = 0", name="cells"
+        3, "dv/dt = (g - v)/(10*ms) : 1\ndg/dt = -g/(5*ms) : 1", threshold="v > 0.2", reset="v = 0", name="cells"
     )
     synapses = snn.Synapses(
         inputs,

@@ -29,6 +29,7 @@ SMALLEST, LARGEST = 16, 256
 """Elements of a program."""
 PROGRAMS = 1024
 """As many programs as there should be, within these limits."""
+WIDE = 8
 CACHE = 24_000_000
 """Bytes of state that a GPU's second cache holds besides everything else."""
 
@@ -230,4 +231,4 @@ def _block(size: int) -> int:
 def _warps(pathways: Sequence[Pathway]) -> int:
     """Warps of a program: 128 synapses of a long row each."""
     lanes: Callable[[Pathway], int] = lambda p: 0 if is_short(p.wiring) else piece(p.wiring)  # noqa: E731
-    return 8 if max(map(lanes, pathways), default=0) > 512 else 4
+    return WIDE if max(map(lanes, pathways), default=0) > 512 else 4
