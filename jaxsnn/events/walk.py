@@ -34,7 +34,8 @@ class Lanes(NamedTuple):
     """The sources of a program, one a lane.
 
     number: (B,) of each lane, 0 to B - 1; source: (B,) the source of each lane; fired: (B,) bool;
-    of: lane number -> source; carried: further values of each lane, which ``add`` gets for each synapse.
+    of: lane number -> source; carried: further values of each lane, which ``add`` gets for each synapse;
+    part, parts: which pieces of long rows this program takes, if several share them.
     """
 
     number: Array
@@ -42,6 +43,8 @@ class Lanes(NamedTuple):
     fired: Array
     of: Callable[[Array], Array]
     carried: tuple[Array, ...] = ()
+    part: Array | int = 0
+    parts: int = 1
 
 
 def is_short(wiring: Wiring) -> bool:
@@ -54,7 +57,8 @@ def walk(memory: Memory, row_start: Place, lanes: Lanes, wiring: Wiring, add: Ad
     if is_short(wiring):
         _own_rows(memory, row_start, lanes, add)
     else:
-        _pieces(memory, row_start, lanes, piece(wiring), add)
+        width = piece(wiring)
+        _pieces(memory, row_start, lanes, width if lanes.parts == 1 else min(width, LANES), add)
 
 
 def piece(wiring: Wiring) -> int:
@@ -93,9 +97,10 @@ def _pieces(memory: Memory, row_start: Place, lanes: Lanes, width: int, add: Add
             (done,) = carry
             edge = begin + done + column
             add(edge, edge < end, sources, *values)
-            return (done + width,)
+            return (done + width * lanes.parts,)
 
-        lax.while_loop(lambda carry: carry[0] < longest, one_piece, (jnp.int32(0),))
+        first_piece = jnp.asarray(lanes.part, jnp.int32) * width
+        lax.while_loop(lambda carry: carry[0] < longest, one_piece, (first_piece,))
         return flags, left - at_once
 
     flags = lanes.fired.astype(jnp.int32)

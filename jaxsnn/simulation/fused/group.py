@@ -6,7 +6,7 @@ apart, so that a program packs the bits of its own spikes into B / 8 neighbourin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -29,7 +29,10 @@ SMALLEST, LARGEST = 16, 256
 """Elements of a program."""
 PROGRAMS = 1024
 """As many programs as there should be, within these limits."""
-WIDE = 8
+LONG_ROW = 2048
+"""Synapses of a source above which several programs share a row."""
+SHARES, SOURCES = 8, 512
+"""How many of them, and the sources each of them looks at."""
 CACHE = 24_000_000
 """Bytes of state that a GPU's second cache holds besides everything else."""
 
@@ -77,7 +80,8 @@ def launch(
     """
     arguments = Arguments(frame, buffers)
     integrate = _Integrate(group, arguments, parts, ready, first, counts)
-    pathways = [Pathway(parts[k], ready[k], arguments) for k in group.deliveries]
+    apart = [k for k in group.deliveries if _apart(parts[k], frame)]
+    pathways = [Pathway(parts[k], ready[k], arguments) for k in group.deliveries if k not in apart]
     block = _block(group.size)
     width = block // PLANES
 
@@ -95,7 +99,37 @@ def launch(
             pathway.deliver(memory, tile, Lanes(lane, element, spikes, element_of), live)
 
     made = arguments.run(body, programs=-(-integrate.columns // width), warps=_warps(pathways))
+    if apart:
+        _deliver(group, frame, buffers, [(parts[k], ready[k]) for k in apart])
     return made[0].reshape(()) if made else None
+
+
+def _deliver(group: Group, frame: Frame, buffers: Buffers, which: Sequence[tuple[Any, Any]]) -> None:
+    """A second kernel, for pathways with long rows: several programs share each."""
+    arguments = Arguments(frame, buffers)
+    flags = arguments.read(buffers.spikes[group.owner])
+    pathways = [Pathway(part, ready, arguments) for part, ready in which]
+
+    def body(memory: Memory, program: Array) -> None:
+        lane = jnp.arange(SOURCES, dtype=jnp.int32)
+        base = program // SHARES * SOURCES
+        element = base + lane
+        live = element < group.size
+        tile = Tile(frame.setting, {}, frame.tables, memory.scalar(arguments.step), {}, {}, {}, {}, element=element)
+        spikes = memory.load(flags, element, live) != 0
+        lanes = Lanes(lane, element, spikes, lambda lane: base + lane, part=program % SHARES, parts=SHARES)
+        for pathway in pathways:
+            pathway.deliver(memory, tile, lanes, live)
+
+    arguments.run(body, programs=-(-group.size // SOURCES) * SHARES, warps=4)
+
+
+def _apart(part: Any, frame: Frame) -> bool:
+    """Whether a pathway gets a kernel of its own: long rows, and nothing to be written for each source."""
+    pathway = part.operation.pathway
+    wiring = frame.tables.wirings[pathway]
+    waits = wiring.at_arrival or (wiring.delay is None and pathway in frame.rings)
+    return wiring.longest_row > LONG_ROW and not waits and not is_short(wiring)
 
 
 class _Integrate:
@@ -230,5 +264,5 @@ def _block(size: int) -> int:
 
 def _warps(pathways: Sequence[Pathway]) -> int:
     """Warps of a program: 128 synapses of a long row each."""
-    lanes: Callable[[Pathway], int] = lambda p: 0 if is_short(p.wiring) else piece(p.wiring)  # noqa: E731
-    return WIDE if max(map(lanes, pathways), default=0) > 512 else 4
+    widest = max((0 if is_short(p.wiring) else piece(p.wiring) for p in pathways), default=0)
+    return 8 if widest > 512 else 4

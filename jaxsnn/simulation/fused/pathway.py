@@ -114,7 +114,9 @@ class Pathway:
                     due = due + memory.load(self.delay, edge, live)
                 memory.add(place, arguments.slot(*name, due) + to, amount, live)
 
-        moved = Lanes(lanes.number, source, fired, lambda lane: lanes.of(lane) - start, tuple(carried))
+        moved = lanes._replace(
+            source=source, fired=fired, of=lambda lane: lanes.of(lane) - start, carried=tuple(carried)
+        )
         walk(memory, self.row_start, moved, self.wiring, add)
 
     def _exchange(self, memory: Memory, tile: Tile, source: Array, fired: Array, inside: Array) -> Array:
