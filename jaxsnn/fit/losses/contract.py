@@ -84,7 +84,7 @@ class Sum(Loss):
     parts: tuple[tuple[float, Loss], ...]
 
     @property
-    def name(self) -> str:
+    def name(self) -> str:  # type: ignore[override]
         """The names of the parts."""
         return " + ".join(f"{weight:g} {loss.name}" for weight, loss in self.parts)
 
@@ -95,7 +95,7 @@ class Sum(Loss):
         own = [(weight, loss.residuals(record, dt)) for weight, loss in self.parts]
         if any(r is None for _, r in own):
             return None
-        return jnp.concatenate([weight**0.5 * r for weight, r in own])  # type: ignore[operator]
+        return jnp.concatenate([weight**0.5 * r for weight, r in own])
 
     def terms(self, record: Record, dt: float) -> dict[str, Array]:
         return {loss.name: weight * loss(record, dt) for weight, loss in self.parts}
