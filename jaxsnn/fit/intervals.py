@@ -12,6 +12,8 @@ import numpy as np
 
 from jaxsnn.errors import ArgumentError
 from jaxsnn.fit.problem import Problem
+from jaxsnn.units import Quantity, get_dimensions
+from jaxsnn.units.display import best_scale
 
 __all__ = ["Intervals", "intervals"]
 
@@ -38,10 +40,23 @@ class Intervals:
 
     def __str__(self) -> str:
         width = max(len(path) for path in self.best)
-        lines = [f"{'':{width}}  best, standard error, {self.level:.0%} interval"]
+        lines = [f"{'':{width}}  best ± standard error ({self.level:.0%} interval)"]
         for path, value in self.best.items():
-            lines.append(f"{path:{width}}  {value} ± {self.error[path]}  ({self.lower[path]}, {self.upper[path]})")
+            row = (value, self.error[path], self.lower[path], self.upper[path])
+            lines.append(f"{path:{width}}  " + _in_one_unit(*row))
         return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
+
+
+def _in_one_unit(best: Any, error: Any, lower: Any, upper: Any) -> str:
+    """A row of the table, with as many digits as the error has meaning (two)."""
+    dim = get_dimensions(best)
+    numbers = [np.asarray(x.value if isinstance(x, Quantity) else x, float) for x in (best, error, lower, upper)]
+    scale = best_scale(numbers[0], dim)
+    numbers = [x / scale.size for x in numbers]
+    finite = numbers[1][np.isfinite(numbers[1]) & (numbers[1] > 0)]
+    digits = max(0, 1 - int(np.floor(np.log10(finite.min())))) if finite.size else 4
+    b, e, low, high = (np.array2string(x, formatter={"float_kind": lambda y: f"{y:.{digits}f}"}) for x in numbers)
+    return f"{b} ± {e} ({low}, {high}) {scale.symbol}".rstrip()
 
 
 def intervals(problem: Problem, z: Any, *, level: float = 0.95, curvature: str | None = None) -> Intervals:

@@ -19,6 +19,9 @@ __all__ = ["Space", "Trainable"]
 
 Array = Any
 
+MARGIN = 1e-3
+"""How far from a bound a fit begins at least, as a part of the range."""
+
 
 @dataclass(frozen=True)
 class Trainable:
@@ -192,16 +195,30 @@ class Space:
             u = (strata + random.uniform(size=strata.shape)) / starts
             parts = [p.bijection.sample(u[:, p.part], x[p.part]) for p in self.places]
             x = np.concatenate([np.asarray(part) for part in parts], axis=1)
-        z = np.asarray(self.numbers(jnp.asarray(np.atleast_2d(x), self.dtype)))
+        x = np.atleast_2d(x)
+        z = np.asarray(self.numbers(jnp.asarray(self._inside(x), self.dtype)))
         for place in self.places:
             if not np.all(np.isfinite(z[:, place.part])):
                 low, high = (place.shown(np.array([b])) for b in place.bijection.range())
-                got = place.shown(np.atleast_2d(x)[:, place.part])
+                got = place.shown(x[:, place.part])
                 raise ArgumentError(
                     f"{place.path} begins at {got}, which is not between {low} and {high}; set it with sim.put, use"
                     f" other bounds, or let the fit draw where to begin: starts=10"
                 )
         return jnp.asarray(z, self.dtype)
+
+    def _inside(self, x: np.ndarray) -> np.ndarray:
+        """Values on a bound, moved off it: there the number without bounds is infinite."""
+        x = np.array(x, float)
+        for place in self.places:
+            low, high = place.bijection.range()
+            if np.isfinite(low) and np.isfinite(high):
+                own, margin = x[:, place.part], MARGIN * (high - low)
+                slack = 1e-5 * (high - low)  # values of 32 bits lie beside the bound that they are on
+                own = np.where((own >= low - slack) & (own < low + margin), low + margin, own)
+                own = np.where((own <= high + slack) & (own > high - margin), high - margin, own)
+                x[:, place.part] = own
+        return x
 
     def _by_hand(self, starts: Mapping[str, Any]) -> np.ndarray:
         for path in starts:
