@@ -1,8 +1,8 @@
 """Six parameters of an adaptive exponential cell from one noisy voltage trace, by gradients, from 20 random starts.
 
 What it shows: `jaxsnn.fit` with inputs in every step, many starts in one batch, two rounds of least squares, confidence
-intervals, and how to fit a cell that spikes. A voltage trace is a rough function of the parameters: a spike that comes a
-little earlier moves everything after it, and gradients lead nowhere. Two things make it smooth:
+intervals, and how to fit a cell that spikes. A voltage trace is a rough function of the parameters: a spike that comes
+a little earlier moves everything after it, and gradients lead nowhere. Two things make it smooth:
 
 * the spikes are those of the recording: they reset the cell that is fitted, whatever its own voltage is then;
 * in the first round the recorded voltage pulls the cell (``nudge``) and stands in for its own on the right side of the
@@ -11,10 +11,10 @@ little earlier moves everything after it, and gradients lead nowhere. Two things
 The cell is that of R. Brette and W. Gerstner (2005), doi:10.1152/jn.00686.2005; pulling by the data is known as
 nudging or synchronisation (H. D. I. Abarbanel, D. R. Creveling, R. Farsian and M. Kostuk, 2009, doi:10.1137/090749761).
 
-How it was checked: the trace comes from known parameters, with measurement noise of 0.2 mV. All six are within 2 % of them
-from 20 of 20 random starts within the bounds (and for five other sets of 20 starts); they lie within three standard errors;
+How it was checked: the trace comes from known parameters, with measurement noise of 0.2 mV. All six come back within
+2 %, from 20 of 20 random starts within the bounds (and from all of five other sets of 20), within three standard errors;
 the free cell with the fitted parameters fires the same spikes (Gamma factor 1 at 1 ms).
-How long it takes: 15 s of processor time on a CPU with 2 cores, imports and compilation included.
+How long it takes: 13 s of processor time on a CPU with 2 cores, imports and compilation included.
 
     python examples/fit_adex_trace.py             # 20 starts
     python examples/fit_adex_trace.py --small     # 4 starts (also with JAXSNN_EXAMPLE_SMALL=1)
@@ -36,7 +36,7 @@ import numpy as np
 import jaxsnn as snn
 from jaxsnn import fit
 from jaxsnn.models import ADEX
-from jaxsnn.units import mV, ms, nS, pA, pF, volt
+from jaxsnn.units import ms, mV, nS, pA, pF, volt
 
 SMALL = "--small" in sys.argv or bool(os.environ.get("JAXSNN_EXAMPLE_SMALL"))
 SEED = int(sys.argv[sys.argv.index("--seed") + 1]) if "--seed" in sys.argv else 0
@@ -139,7 +139,7 @@ left.legend(frameon=False, loc="lower right")
 result.plot(middle)
 middle.set_title("second round")
 begin = np.stack([np.asarray(first.starts[f"cell.{name}"] / value) for name, value in true.items()], axis=1)
-for k, name in enumerate(true):
+for k in range(len(true)):
     right.plot(np.full(starts, k - 0.15), begin[:, k], "o", color="0.6", markersize=3)
     right.plot(np.full(starts, k + 0.15), ends[:, k], "o", color="#0072B2", markersize=3)
 right.axhline(1, color="black", linewidth=0.5)

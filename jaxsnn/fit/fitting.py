@@ -11,7 +11,7 @@ from jaxsnn.errors import ArgumentError
 from jaxsnn.fit.methods import Method
 from jaxsnn.fit.problem import Problem
 from jaxsnn.fit.result import FitResult, gradient_method
-from jaxsnn.fit.rounds import Stop, minimise
+from jaxsnn.fit.rounds import Stop, as_methods, minimise
 from jaxsnn.simulation import Params, Simulation, State
 
 __all__ = ["fit"]
@@ -79,8 +79,7 @@ def fit(
     if not isinstance(starts, Mapping) and (not isinstance(starts, int | np.integer) or starts < 1):
         raise ArgumentError(f"starts is a number of starts, or values by dotted name, got {starts!r}")
     problem = Problem(sim, params, state, parameters, loss, duration, inputs)
-    methods = gradient_method(problem) if method is None else method
-    methods = tuple(methods) if isinstance(methods, Sequence) else (methods,)
+    methods = as_methods(gradient_method(problem) if method is None else method)
     z = problem.space.begin(starts, np.random.default_rng(seed))
     outcome = minimise(problem, z, methods, seed=seed, stop=Stop(patience, tolerance, goal), report=report)
     return FitResult(problem, outcome)

@@ -112,6 +112,11 @@ class Space:
         floats = [p for p in sim.paths(self.state) if jnp.issubdtype(sim.get(self.state, p).dtype, jnp.floating)]
         known = [*sim.paths(self.params), *floats]
         if path not in known:
+            if (owner, name) in sim.program.variables:
+                raise ArgumentError(
+                    f"{path!r} cannot be fitted: it is a whole number or a truth value. For a number of the namespace"
+                    f" write a decimal point: 2.0 instead of 2"
+                )
             raise ArgumentError(
                 f"{path!r} cannot be fitted: there is no such parameter or initial value.{did_you_mean(path, known)}"
                 f" There are {', '.join(known)}"

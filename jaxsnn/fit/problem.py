@@ -23,7 +23,10 @@ directions share the operations of a step."""
 
 
 class Problem:
-    """A loss as a function of the vector z of a `Space`: (k,) -> ()."""
+    """A loss as a function of the vector z of a `Space`: (k,) -> ().
+
+    ``compiled`` keeps the functions of methods for later rounds.
+    """
 
     def __init__(
         self,
@@ -42,6 +45,7 @@ class Problem:
         self.criterion = loss
         self.steps = sim.steps(duration)
         self.inputs = None if inputs is None else dict(inputs)
+        self.compiled: dict[Any, Any] = {}
         self.forward = self.space.size <= FEW
         value = jax.eval_shape(self.loss, jnp.zeros(self.space.size, self.space.dtype))
         if value.shape != () or not jnp.issubdtype(value.dtype, jnp.floating):

@@ -15,7 +15,7 @@ from jaxsnn import plot
 from jaxsnn.fit.intervals import Intervals, intervals
 from jaxsnn.fit.methods import LBFGS, LevenbergMarquardt, Method
 from jaxsnn.fit.problem import Problem
-from jaxsnn.fit.rounds import Outcome, Stop, minimise
+from jaxsnn.fit.rounds import Outcome, Stop, as_methods, minimise
 from jaxsnn.simulation import Params, State
 
 __all__ = ["FitResult", "gradient_method"]
@@ -119,8 +119,7 @@ class FitResult:
             keep: How many of the best starts go on; all if left out.
             seed, patience, tolerance, goal, report: As for `fit`.
         """
-        methods = gradient_method(self.problem) if method is None else method
-        methods = tuple(methods) if isinstance(methods, Sequence) else (methods,)
+        methods = as_methods(gradient_method(self.problem) if method is None else method)
         order = np.argsort(np.where(np.isfinite(self.losses), self.losses, np.inf))[:keep]
         z = jnp.asarray(self.outcome.z[np.sort(order)])
         outcome = minimise(self.problem, z, methods, seed=seed, stop=Stop(patience, tolerance, goal), report=report)

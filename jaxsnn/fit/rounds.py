@@ -16,7 +16,7 @@ from jaxsnn.errors import ArgumentError, NumericalError
 from jaxsnn.fit.methods import Method
 from jaxsnn.fit.problem import Problem
 
-__all__ = ["Outcome", "Round", "Stop", "minimise"]
+__all__ = ["Outcome", "Round", "Stop", "as_methods", "minimise"]
 
 Array = Any
 
@@ -84,8 +84,8 @@ def minimise(
     with _Progress(report, sum(method.steps for method in methods)) as progress:
         for number, method in enumerate(methods):
             _check(problem, method)
-            state = jax.jit(jax.vmap(lambda z, method=method: method.init(problem, z)))(jnp.asarray(best_z))
-            step = jax.jit(jax.vmap(lambda state, key, method=method: method.step(problem, state, key)))
+            init, step = _compiled(problem, method)
+            state = init(jnp.asarray(best_z))
             alive = np.ones(len(z), bool)
             history: list[np.ndarray] = []
             reason = f"after {method.steps} steps"
@@ -122,12 +122,28 @@ def minimise(
     return Outcome(best_z, best, tuple(rounds), tuple(notes))
 
 
-def _check(problem: Problem, method: Method) -> None:
-    if not hasattr(method, "init") or not hasattr(method, "step"):
-        raise ArgumentError(
-            f"a method is LevenbergMarquardt(), LBFGS(), Gradient(optax.adam(0.05)), CMAES() or"
-            f" DifferentialEvolution(), or a list of them; got {method!r}"
+def as_methods(given: Any) -> tuple[Method, ...]:
+    """One or several methods as a tuple; `ArgumentError` for anything else."""
+    methods = tuple(given) if isinstance(given, list | tuple) else (given,)
+    for method in methods:
+        if not hasattr(method, "init") or not hasattr(method, "step"):
+            raise ArgumentError(
+                f"a method is LevenbergMarquardt(), LBFGS(), Gradient(optax.adam(0.05)), CMAES() or"
+                f" DifferentialEvolution(), or a list of them; got {method!r}"
+            )
+    return methods
+
+
+def _compiled(problem: Problem, method: Method) -> tuple[Any, Any]:
+    if method not in problem.compiled:
+        problem.compiled[method] = (
+            jax.jit(jax.vmap(lambda z: method.init(problem, z))),
+            jax.jit(jax.vmap(lambda state, key: method.step(problem, state, key))),
         )
+    return problem.compiled[method]
+
+
+def _check(problem: Problem, method: Method) -> None:
     if method.residuals:
         shape = jax.eval_shape(problem.residuals, jnp.zeros(problem.space.size, problem.space.dtype))
         if shape is None:

