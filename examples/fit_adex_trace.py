@@ -12,8 +12,8 @@ The cell is that of R. Brette and W. Gerstner (2005), doi:10.1152/jn.00686.2005;
 nudging or synchronisation (H. D. I. Abarbanel, D. R. Creveling, R. Farsian and M. Kostuk, 2009, doi:10.1137/090749761).
 
 How it was checked: the trace comes from known parameters, with measurement noise of 0.2 mV. All six come back within
-2 %, from 20 of 20 random starts within the bounds (and from all of five other sets of 20), within three standard errors;
-the free cell with the fitted parameters fires the same spikes (Gamma factor 1 at 1 ms).
+2 %, from 20 of 20 random starts within the bounds (and from all of five other sets of 20), and within three standard
+errors; the free cell with the fitted parameters fires the same spikes (Gamma factor 1 at 1 ms).
 How long it takes: 13 s of processor time on a CPU with 2 cores, imports and compilation included.
 
     python examples/fit_adex_trace.py             # 20 starts

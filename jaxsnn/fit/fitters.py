@@ -174,7 +174,7 @@ class SpikeFitter(_Fitter):
         output: Spike times with a unit, one sequence for each recorded neuron, or a (T, n) train.
         duration: Time of the run.
         delta: Precision of a coincidence in the Gamma factor.
-        loss: Another loss than 1 - Gamma, for example a sum with `firing_rate` or `trace_mse`.
+        loss: Another loss than `gamma_loss`, for example a sum with `firing_rate` or `trace_mse`.
         inputs: Inputs of the simulation in every step.
 
     Example:

@@ -102,8 +102,8 @@ class Problem:
 
     # ---- what went wrong -------------------------------------------------------------------------
 
-    def culprit(self, z: Array) -> str:
-        """Which of loss, variables and derivatives is not finite at z, in a sentence; empty if none."""
+    def culprit(self, z: Array, derivatives: bool) -> str:
+        """Which of variables, loss and (if asked) derivatives is not finite at z, in a sentence; empty if none."""
         state, record = self.run(z)
         value = float(self.criterion(record, self.sim.dt))
         shown = ", ".join(f"{path} = {x}" for path, x in self.space.shown(self.space.values(z)).items())
@@ -117,10 +117,13 @@ class Problem:
             return f"in the run, {' and '.join(bad)} became NaN or infinite, with {shown}"
         if not np.isfinite(value):
             return f"the loss is {value}, although all variables are finite at the end of the run, with {shown}"
-        try:
-            gradient = np.asarray(self.value_and_grad(z)[1])
-        except Exception:  # a loss without derivatives has another problem than this one
+        if not derivatives:
             return ""
+        try:
+            # In reverse mode a NaN stays with its parameter; forward mode carries 0 * NaN into every direction.
+            gradient = np.asarray(jax.grad(self.loss)(z))
+        except ValueError:  # loops over spikes have no reverse mode
+            gradient = np.asarray(self.value_and_grad(z)[1])
         wrong = [label for label, g in zip(self.space.labels, gradient, strict=True) if not np.isfinite(g)]
         if wrong:
             which = "every parameter" if len(wrong) == len(gradient) > 1 else ", ".join(wrong)

@@ -152,7 +152,7 @@ def _check(problem: Problem, method: Method) -> None:
 
 
 def _note(problem: Problem, method: Method, start: int, step: int, z: Array) -> str:
-    what = problem.culprit(z) or "no candidate had a finite loss"
+    what = problem.culprit(z, method.gradient) or "no point that it tried had a finite loss and finite derivatives"
     return f"start {start} stopped in step {step} of {method.name}: {what}"
 
 

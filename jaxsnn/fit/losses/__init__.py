@@ -108,7 +108,7 @@ LOSSES: Mapping[str, Row] = MappingProxyType(
         ),
         "gamma_loss": Row(
             gamma_loss,
-            "1 - 2/(1 - 2 nu D) (N_coinc - 2 nu D N*)/(N* + N)",
+            "1 - 2/(1 - 2 nu D) (N_coinc - 2 nu D N*)/(N* + N) + 2 |N - N*|/N*",
             Citation(
                 "R. Jolivet, R. Kobayashi, A. Rauch, R. Naud, S. Shinomoto and W. Gerstner", 2008,
                 "J. Neurosci. Methods 169: 417-424", "10.1016/j.jneumeth.2007.11.006",

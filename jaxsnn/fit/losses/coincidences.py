@@ -46,13 +46,17 @@ def gamma_factor(spikes: Array, target: Array, dt: float, delta: float) -> Array
     return jnp.where(model + data == 0, 1.0, jnp.where(chance < 1, gamma, -1.0))
 
 
-def gamma_loss(name: str, target: Any, *, delta: Any) -> Loss:
-    """1 - Gamma, mean over the elements (see `gamma_factor`); for searches without gradients, as it has no slope.
+def gamma_loss(name: str, target: Any, *, delta: Any, rate_weight: float = 2.0) -> Loss:
+    """1 - Gamma + rate_weight |N - N*|/N*, mean over the elements (see `gamma_factor`); for searches without gradients.
+
+    The second term is that of C. Clopath, R. Jolivet, A. Rauch, H.-R. Lüscher and W. Gerstner (2007),
+    doi:10.1016/j.neucom.2006.10.047. Without it, a model that fires so often that it cannot miss a spike does well.
 
     Args:
         name: Name of a `SpikeMonitor`.
         target: Spike times with a unit, one sequence for each element, or a (T, n) train.
         delta: Precision of a coincidence, commonly 2 or 4 ms.
+        rate_weight: Weight of the difference of the numbers of spikes.
     """
     width = seconds(delta, f"{name}: delta")
     if not width > 0:
@@ -61,6 +65,8 @@ def gamma_loss(name: str, target: Any, *, delta: Any) -> Loss:
     def function(record: Record, dt: float) -> Array:
         spikes = read_spikes(record, name)
         wanted = jnp.asarray(target_train(target, spikes.shape, dt, name), spikes.dtype)
-        return 1 - gamma_factor(spikes, wanted, dt, width).mean()
+        counts, wanted_counts = spikes.sum(axis=0), wanted.sum(axis=0)
+        missed = jnp.abs(counts - wanted_counts) / jnp.maximum(wanted_counts, 1)
+        return (1 - gamma_factor(spikes, wanted, dt, width) + rate_weight * missed).mean()
 
     return Value(f"1 - Gamma factor of {name}", function)
