@@ -90,7 +90,7 @@ def intervals(problem: Problem, z: Any, *, level: float = 0.95, curvature: str |
     if curvature == "gauss-newton":
         matrix = jacobian.T @ jacobian
     else:
-        matrix = np.asarray(jax.jit(jax.jacfwd(jax.jacfwd(problem.loss)))(z), float)
+        matrix = np.asarray(jax.jit(jax.jacfwd(jax.jacfwd(problem.smooth_loss)))(z), float)
         matrix = (matrix + matrix.T) / (4 if squares else 2)
     covariance, notes = _inverse(matrix, free, space.labels)
     covariance = noise * covariance

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from inspect import signature
 from typing import Any
 
 import jax
@@ -45,6 +46,8 @@ class Problem:
         self.criterion = loss
         self.steps = sim.steps(duration)
         self.inputs = None if inputs is None else dict(inputs)
+        # Spikes as floats, which have a derivative, where the simulation can record them.
+        self._floats = {"float_spikes": True} if "float_spikes" in signature(sim.run).parameters else {}
         self.compiled: dict[Any, Any] = {}
         self.forward = self.space.size <= FEW
         value = jax.eval_shape(self.loss, jnp.zeros(self.space.size, self.space.dtype))
@@ -53,20 +56,24 @@ class Problem:
                 f"the loss needs to be one floating-point number, got {value.dtype} of shape {value.shape}"
             )
 
-    def run(self, z: Array) -> tuple[State, dict[str, Any]]:
-        """State and record of a run with the values of z."""
+    def run(self, z: Array, smooth: bool = False) -> tuple[State, dict[str, Any]]:
+        """State and record of a run with the values of z; ``smooth``: spikes are recorded so that they have a slope."""
         params, state = self.space.trees(z)
-        return self.sim.run(params, state, self.steps, self.inputs)
+        return self.sim.run(params, state, self.steps, self.inputs, **(self._floats if smooth else {}))
 
     def loss(self, z: Array) -> Array:
-        """The loss."""
+        """The loss, without a slope with respect to spikes."""
         return self.criterion(self.run(z)[1], self.sim.dt)
+
+    def smooth_loss(self, z: Array) -> Array:
+        """The same, to be differentiated."""
+        return self.criterion(self.run(z, smooth=True)[1], self.sim.dt)
 
     def residuals(self, z: Array) -> Array | None:
         """(m,) errors whose squares sum up to the loss, or None if it has none."""
         if not hasattr(self.criterion, "residuals"):
             return None
-        return self.criterion.residuals(self.run(z)[1], self.sim.dt)
+        return self.criterion.residuals(self.run(z, smooth=True)[1], self.sim.dt)
 
     def jacobian(self, z: Array) -> tuple[Array, Array]:
         """Residuals (m,) and their derivatives (m, k)."""
@@ -81,10 +88,10 @@ class Problem:
     def value_and_grad(self, z: Array) -> tuple[Array, Array]:
         """The loss and its gradient."""
         if not self.forward:
-            return jax.value_and_grad(self.loss)(z)
+            return jax.value_and_grad(self.smooth_loss)(z)
 
         def twice(z: Array) -> tuple[Array, Array]:
-            value = self.loss(z)
+            value = self.smooth_loss(z)
             return value, value
 
         gradient, value = jax.jacfwd(twice, has_aux=True)(z)
@@ -121,7 +128,7 @@ class Problem:
             return ""
         try:
             # In reverse mode a NaN stays with its parameter; forward mode carries 0 * NaN into every direction.
-            gradient = np.asarray(jax.grad(self.loss)(z))
+            gradient = np.asarray(jax.grad(self.smooth_loss)(z))
         except ValueError:  # loops over spikes have no reverse mode
             gradient = np.asarray(self.value_and_grad(z)[1])
         wrong = [label for label, g in zip(self.space.labels, gradient, strict=True) if not np.isfinite(g)]

@@ -1,5 +1,7 @@
 """Fits against closed forms: parameters come back, errors are those of regression, and what goes wrong is named."""
 
+import inspect
+
 import jax
 import jax.numpy as jnp
 import matplotlib.pyplot as plt
@@ -8,7 +10,7 @@ import optax
 import pytest
 from scipy.integrate import solve_ivp
 
-from jaxsnn import Network, NeuronGroup, SpikeMonitor, StateMonitor
+from jaxsnn import Network, NeuronGroup, Simulation, SpikeMonitor, StateMonitor
 from jaxsnn.errors import ArgumentError, NumericalError
 from jaxsnn.fit import (
     CMAES,
@@ -26,6 +28,7 @@ from jaxsnn.fit import (
     firing_rate,
     fit,
     gamma_loss,
+    spike_time_distance,
     trace_mse,
     van_rossum,
 )
@@ -406,6 +409,23 @@ def test_spike_fitter_finds_the_rate_of_a_regular_cell():
     result = fitter.fit(CMAES(steps=20, population=16), starts=4)
     assert fitter.gamma()[0] == pytest.approx(1, abs=1e-6)
     assert 1 / result.best["cell.drive"] == pytest.approx(7, rel=0.021)  # within 2 ms after 14 intervals
+
+
+@pytest.mark.skipif(
+    "float_spikes" not in inspect.signature(Simulation.run).parameters, reason="spikes have no slope in this version"
+)
+def test_spikes_lead_to_the_drive_by_surrogate_gradients():
+    """dv/dt = drive, threshold 1: from 11 ms to the recorded interval of 7 ms, by the times of the spikes alone."""
+    cell = NeuronGroup(
+        1, "dv/dt = drive/ms : 1", threshold="v >= 0.9999", reset="v = 0", method="euler",
+        namespace={"drive": 1 / 11}, name="cell",
+    )  # fmt: skip
+    sim = Network(cell, SpikeMonitor(cell, name="spikes")).compile(dt=0.1 * ms)
+    loss = spike_time_distance("spikes", [np.arange(1, 15) * 7.0 * ms], scale=10 * ms)
+    result = fit(
+        sim, *sim.init(0), {"cell.drive": (0.05, 0.3)}, loss, 100 * ms, method=Gradient(optax.adam(0.05), steps=60)
+    )
+    assert 1 / result.best["cell.drive"] == pytest.approx(7, rel=0.03)
 
 
 def test_units_of_conductances_come_back():
