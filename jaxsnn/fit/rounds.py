@@ -159,8 +159,8 @@ def _note(problem: Problem, method: Method, start: int, step: int, z: Array) -> 
 def _flat(problem: Problem, method: Method) -> str:
     return (
         f"{method.name}: the derivatives of the loss with respect to {', '.join(problem.space.labels)} are all 0, so"
-        " there is no direction to go. A loss that sees parameters through spikes alone needs a simulation with"
-        " surrogate gradients, or a method without gradients: method=CMAES()"
+        " there is no direction to go. Either they have no influence at these values, or the loss sees them through"
+        " spikes alone: that needs a simulation with surrogate gradients, or a method without gradients, method=CMAES()"
     )
 
 

@@ -20,6 +20,16 @@ def convergence(result: Any, ax: Any = None) -> Any:
 
     Returns:
         The `Axes`. Dotted lines stand between rounds.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> import numpy as np
+        >>> from jaxsnn import plot
+        >>> losses = np.array([[4.0, 1.0], [0.5, 0.9]])  # two steps, two starts
+        >>> rounds = [SimpleNamespace(history=losses)]
+        >>> result = SimpleNamespace(history=losses, outcome=SimpleNamespace(rounds=rounds))
+        >>> plot.convergence(result).get_ylabel()
+        'Loss'
     """
     ax = axes_or_new(ax)
     history = np.asarray(result.history, float)
