@@ -24,8 +24,8 @@ class DifferentialEvolution:
     R. Storn and K. Price (1997), doi:10.1023/A:1008202821328: "current to best", with F drawn for each candidate, which
     keeps them apart. No gradient is needed; slower than CMA-ES on smooth valleys, and harder to trap.
 
-    steps: generations; population: candidates, by default 10 for each parameter, at least 20; spread: standard deviation
-    of the first ones around the start, in numbers without bounds; factor: least F (the largest is 1).
+    steps: generations; population: candidates, by default 10 for each parameter, at least 20; spread: standard
+    deviation of the first ones around the start, in numbers without bounds; factor: least F (the largest is 1).
     """
 
     steps: int = 100
