@@ -15,6 +15,7 @@ import jaxsnn as snn
 from jaxsnn.equations.functions import FUNCTIONS
 from jaxsnn.equations.grammar import FLAGS
 from jaxsnn.events import EXECUTIONS
+from jaxsnn.fit import BIJECTIONS, LOSSES, METHODS
 from jaxsnn.integrators import INTEGRATORS
 from jaxsnn.plasticity import RULES
 
@@ -95,10 +96,22 @@ def test_table_of_executions_is_the_one_of_the_code():
     assert sorted(first_column("synapses_and_delays.md", "How spikes are delivered")) == sorted(EXECUTIONS)
 
 
+@pytest.mark.parametrize(
+    "heading, table", [("Bounds", BIJECTIONS), ("Losses", LOSSES), ("Methods", METHODS)], ids=lambda x: str(x)[:8]
+)
+def test_tables_of_fitting_are_those_of_the_code(heading, table):
+    names = {name.partition("(")[0] for name in first_column("fitting.md", heading)}
+    assert names == set(table)
+    if heading == "Losses":
+        page = (ROOT / "docs" / "fitting.md").read_text()
+        assert all(f"https://doi.org/{row.source.doi}" in page for row in table.values())
+
+
 def test_the_changelog_counts_what_there_is():
     text = (ROOT / "CHANGELOG.md").read_text()
     assert f"{len(set(FUNCTIONS) - INTERNAL)} functions" in text
     assert f"{len(RULES)} rules" in text
+    assert f"{len(LOSSES)} losses" in text
 
 
 def test_every_example_is_in_the_readme():

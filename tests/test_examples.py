@@ -68,6 +68,7 @@ def test_all_examples_are_run_here():
         "noisy_oscillation",
         "sweep_vmap",
         "stdp_song_miller_abbott",
+        "fit_adex_trace",
     }
     assert {path.stem for path in EXAMPLES} == tested
 
@@ -132,3 +133,12 @@ def test_stdp_song_miller_abbott(run):
     assert after > 0.6
     first, last = numbers(text, r"rate ([\d.]+) Hz in the first tenth, ([\d.]+) Hz in the last")
     assert min(first, last) > 10
+
+
+def test_fit_adex_trace(run):
+    text = run("fit_adex_trace")
+    recovered, starts = numbers(text, r"within 2 %: (\d+) of (\d+) starts")
+    assert recovered >= 0.8 * starts
+    (deviation,) = numbers(text, r"largest deviation in standard errors: ([\d.]+)")
+    assert deviation < 3.5  # of six normal numbers
+    assert numbers(text, r"fires (\d+) spikes, Gamma factor at 1 ms: ([\d.]+)") == [17, 1.0]

@@ -45,7 +45,7 @@ PLAN: dict[str, set[str]] = {
     # the roof: the only rooms that see both wings
     "network": BELOW_ROOF,
     "bridges": BELOW_ROOF | {"network"},
-    "fit": BASE | RUN,
+    "fit": BASE | RUN | {"citation", "plot"},  # losses name their source; a result draws itself
     "bench": {"network", "objects", "units", "errors", "events"},  # builds networks as a user does
     "plot": {"errors", "units"},  # draws whatever has the attributes of a monitor
     "__main__": BELOW_ROOF | {"network", "bridges", "fit", "plot", "bench", ROOT},

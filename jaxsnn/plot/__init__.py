@@ -14,5 +14,6 @@ Every function draws into the `Axes` it is given, or into a new figure, and retu
 
 from jaxsnn.plot.activity import population_rate, raster, traces
 from jaxsnn.plot.connections import connectivity
+from jaxsnn.plot.fits import convergence
 
-__all__ = ["connectivity", "population_rate", "raster", "traces"]
+__all__ = ["connectivity", "convergence", "population_rate", "raster", "traces"]
