@@ -12,6 +12,9 @@ import jax.numpy as jnp
 from jaxsnn.codegen.jax_runtime import JaxDraw
 from jaxsnn.program import Key, Program, Ref, Window
 from jaxsnn.random import step_key
+from jaxsnn.simulation.gradient.noise import ExpectedDraw
+from jaxsnn.simulation.gradient.setting import Gradient
+from jaxsnn.simulation.gradient.spikes import blend
 from jaxsnn.simulation.state import Layout, Params, Tables
 
 __all__ = ["Frame", "Setting"]
@@ -21,7 +24,10 @@ Array = Any
 
 @dataclass(frozen=True)
 class Setting:
-    """What is fixed when a simulation is built."""
+    """What is fixed when a simulation is built.
+
+    With ``gradient``, the step is that of the twin (see `jaxsnn.simulation.gradient`): spikes are floats.
+    """
 
     program: Program
     layout: Layout
@@ -29,6 +35,7 @@ class Setting:
     backend: str
     execution: str | None = None
     inputs: frozenset[Key] = frozenset()
+    gradient: Gradient | None = None
 
     def constant(self, ref: Ref) -> bool:
         """Whether a name keeps its value during a run."""
@@ -55,6 +62,7 @@ class Frame:
     events: dict[Key, Array]
     rings: dict[str, tuple[Array, ...]]
     cursors: dict[str, Array]
+    float_spikes: bool = False  # whether monitors record spikes as floats
 
     def clock(self, name: str, every: int) -> Array:
         dtype = self.setting.dtype
@@ -107,7 +115,7 @@ class Frame:
         part = _slice(old, window)
         new = jnp.broadcast_to(value, part.shape).astype(old.dtype)
         if mask is not None:
-            new = jnp.where(mask, new, part)
+            new = blend(mask, new, part)
         if self.setting.backend == "cpu" and new.dtype != jnp.bool_:
             # A compiler makes a masked store of "load, select, store in place", and on AMD processors that takes ten
             # times as long as an unmasked one. Subtracting a zero that it cannot know keeps every value as it is.
@@ -117,8 +125,15 @@ class Frame:
     def event(self, owner: str, event: str, window: Window) -> Array:
         return _slice(self.events[(owner, event)], window)
 
-    def draw(self, name: str, shape: tuple[int, ...]) -> JaxDraw:
-        return JaxDraw(step_key(self.tables.key, name, self.step), shape, self.setting.dtype)
+    def emit(self, owner: str, event: str, fired: Array) -> None:
+        """Spikes that depend on nothing."""
+        old = self.events[(owner, event)]
+        self.events[(owner, event)] = fired.astype(old.dtype)
+
+    def draw(self, name: str, shape: tuple[int, ...]) -> JaxDraw | ExpectedDraw:
+        draw = JaxDraw(step_key(self.tables.key, name, self.step), shape, self.setting.dtype)
+        gradient = self.setting.gradient
+        return draw if gradient is None else ExpectedDraw(draw, gradient.relaxed)
 
 
 def _slice(whole: Array, window: Window) -> Array:

@@ -1,0 +1,82 @@
+"""Spikes as floats, and what is done with them in place of selections."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxsnn.surrogate import Surrogate
+
+__all__ = ["blend", "differentiated_as", "flags", "spike"]
+
+Array = Any
+
+
+def differentiated_as(function: Callable[..., Any], smooth: Callable[..., Any]) -> Callable[..., Any]:
+    """A function with the values of ``function`` and the derivative of ``smooth``.
+
+    Both take and return the same trees. What they depend on must be an argument, not a closure.
+    """
+
+    @jax.custom_jvp
+    def value(*args: Any) -> Any:
+        return function(*args)
+
+    @value.defjvp
+    def rule(primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Any, Any]:
+        _, change = jax.jvp(smooth, primals, tangents)
+        return value(*primals), change
+
+    return value
+
+
+def flags(spikes: Array) -> Array:
+    """Which elements fired: of relaxed spikes those above 1/2, where the condition holds."""
+    return spikes if spikes.dtype == jnp.bool_ else spikes > 0.5
+
+
+def spike(fired: Array, margin: Array, surrogate: Surrogate, relaxed: bool) -> Array:
+    """1 where the condition holds, else 0, with the surrogate's derivative (relaxed: the surrogate's primitive)."""
+    if relaxed:
+        return surrogate.primitive(margin)
+
+    @jax.custom_jvp
+    def value(margin: Array, fired: Array) -> Array:
+        return fired
+
+    @value.defjvp
+    def rule(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
+        margin, fired = primals
+        return value(margin, fired), surrogate.scale * surrogate.derivative(margin) * tangents[0]
+
+    return value(margin, fired.astype(margin.dtype))
+
+
+@jax.custom_jvp
+def _blend(s: Array, new: Array, old: Array) -> Array:
+    # Not one formula: old + 1*(new - old) is rounded, and would be NaN where an untaken value is infinite.
+    return jnp.where(s == 1, new, jnp.where(s == 0, old, old + s * (new - old)))
+
+
+@_blend.defjvp
+def _blend_jvp(primals: tuple[Array, ...], tangents: tuple[Array, ...]) -> tuple[Array, Array]:
+    (s, new, old), (ds, dnew, dold) = primals, tangents
+    change = new - old
+    change = jnp.where(jnp.isfinite(change), change, 0)
+    return _blend(s, new, old), s * dnew + (1 - s) * dold + change * ds
+
+
+def blend(s: Array, new: Array, old: Array) -> Array:
+    """``new`` where a spike is, ``old`` where none is, ``old + s*(new - old)`` between.
+
+    Flags, and values that are no floats, are selected.
+    """
+    new, old = jnp.asarray(new), jnp.asarray(old)
+    dtype = jnp.result_type(new, old)
+    if s.dtype == jnp.bool_ or not jnp.issubdtype(dtype, jnp.floating):
+        return jnp.where(flags(s), new, old)
+    s, new, old = jnp.broadcast_arrays(s.astype(dtype), new.astype(dtype), old.astype(dtype))
+    return _blend(s, new, old)
