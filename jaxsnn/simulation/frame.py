@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jaxsnn.codegen.jax_runtime import JaxDraw
 from jaxsnn.program import Key, Program, Ref, Window
 from jaxsnn.random import step_key
-from jaxsnn.simulation.gradient.noise import ExpectedDraw
+from jaxsnn.simulation.gradient.noise import expected
 from jaxsnn.simulation.gradient.setting import Gradient
 from jaxsnn.simulation.gradient.spikes import blend
 from jaxsnn.simulation.state import Layout, Params, Tables
@@ -130,10 +130,9 @@ class Frame:
         old = self.events[(owner, event)]
         self.events[(owner, event)] = fired.astype(old.dtype)
 
-    def draw(self, name: str, shape: tuple[int, ...]) -> JaxDraw | ExpectedDraw:
+    def draw(self, name: str, shape: tuple[int, ...]) -> JaxDraw:
         draw = JaxDraw(step_key(self.tables.key, name, self.step), shape, self.setting.dtype)
-        gradient = self.setting.gradient
-        return draw if gradient is None else ExpectedDraw(draw, gradient.relaxed)
+        return expected(draw, self.setting.gradient)
 
 
 def _slice(whole: Array, window: Window) -> Array:

@@ -16,7 +16,8 @@ from jaxsnn.errors import ArgumentError, NetworkError
 from jaxsnn.program import Program
 from jaxsnn.simulation.frame import Setting
 from jaxsnn.simulation.gradient.setting import Gradient
-from jaxsnn.simulation.gradient.twin import Twin, differentiable
+from jaxsnn.simulation.gradient.transform import differentiated_as
+from jaxsnn.simulation.gradient.twin import Twin
 from jaxsnn.simulation.state import Params, State, get, layout_of, paths, put
 from jaxsnn.simulation.step import Step
 from jaxsnn.units import Quantity, quantity, second, strip
@@ -125,7 +126,7 @@ class Simulation:
         def twin(params: Params, state: State, inputs: Any) -> Any:
             return self._twin.once(params, state, inputs)
 
-        return differentiable(plain, twin)(params, state, inputs)
+        return differentiated_as(plain, twin, values_too=True)(params, state, inputs)
 
     def run(
         self,
@@ -197,7 +198,7 @@ class Simulation:
 
         if self.gradient.relaxed:
             return twin(params, state, inputs)
-        return differentiable(plain, twin)(params, state, inputs)
+        return differentiated_as(plain, twin, values_too=True)(params, state, inputs)
 
     def _run_steps(
         self,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from jaxsnn.events import EXECUTIONS, Contribution, Execution, Operands, Output, Wiring
-from jaxsnn.simulation.gradient.spikes import differentiated_as, flags
+from jaxsnn.simulation.gradient.spikes import flags
+from jaxsnn.simulation.gradient.transform import differentiated_as
 
 __all__ = ["SmoothDelivery"]
 

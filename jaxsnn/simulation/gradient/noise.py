@@ -7,9 +7,16 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-__all__ = ["ExpectedDraw"]
+from jaxsnn.simulation.gradient.setting import Gradient
+
+__all__ = ["ExpectedDraw", "expected"]
 
 Array = Any
+
+
+def expected(draw: Any, gradient: Gradient | None) -> Any:
+    """The draws of a step, or of its twin."""
+    return draw if gradient is None else ExpectedDraw(draw, gradient.relaxed)
 
 
 class ExpectedDraw:

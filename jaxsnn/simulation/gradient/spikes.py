@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -10,27 +9,9 @@ import jax.numpy as jnp
 
 from jaxsnn.surrogate import Surrogate
 
-__all__ = ["blend", "differentiated_as", "flags", "spike"]
+__all__ = ["blend", "flags", "spike"]
 
 Array = Any
-
-
-def differentiated_as(function: Callable[..., Any], smooth: Callable[..., Any]) -> Callable[..., Any]:
-    """A function with the values of ``function`` and the derivative of ``smooth``.
-
-    Both take and return the same trees. What they depend on must be an argument, not a closure.
-    """
-
-    @jax.custom_jvp
-    def value(*args: Any) -> Any:
-        return function(*args)
-
-    @value.defjvp
-    def rule(primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Any, Any]:
-        _, change = jax.jvp(smooth, primals, tangents)
-        return value(*primals), change
-
-    return value
 
 
 def flags(spikes: Array) -> Array:

@@ -1,4 +1,4 @@
-"""The twin of a run: the same program with float spikes, and the run that is differentiated as its twin."""
+"""The twin of a run: the same program with float spikes."""
 
 from __future__ import annotations
 
@@ -15,40 +15,9 @@ from jaxsnn.simulation.gradient.setting import Gradient
 from jaxsnn.simulation.state import Params, State
 from jaxsnn.simulation.step import Step
 
-__all__ = ["Twin", "differentiable"]
+__all__ = ["Twin"]
 
 Array = Any
-
-
-def differentiable(function: Callable[..., Any], twin: Callable[..., Any]) -> Callable[..., Any]:
-    """A function of trees that is computed by itself, and differentiated as its twin.
-
-    With `jax.custom_jvp`, not ``custom_vjp``: forward mode stays, and reverse mode is the transposition of the
-    twin's tangent. Arrays that are no floats travel as arguments without derivative.
-    """
-
-    def wrapped(*trees: Any) -> Any:
-        leaves, structure = jax.tree.flatten(trees)
-        leaves = [x if hasattr(x, "dtype") else jnp.asarray(x) for x in leaves]
-        moving = [jnp.issubdtype(x.dtype, jnp.floating) for x in leaves]
-
-        def apply(f: Callable[..., Any], floats: list[Array], others: list[Array]) -> Any:
-            first, second = iter(floats), iter(others)
-            return f(*jax.tree.unflatten(structure, [next(first if m else second) for m in moving]))
-
-        @jax.custom_jvp
-        def value(floats: list[Array], others: list[Array]) -> Any:
-            return apply(function, floats, others)
-
-        @value.defjvp
-        def rule(primals: tuple[Any, Any], tangents: tuple[Any, Any]) -> tuple[Any, Any]:
-            floats, others = primals
-            return jax.jvp(lambda x: apply(twin, x, others), (floats,), (tangents[0],))
-
-        floats = [x for x, m in zip(leaves, moving, strict=True) if m]
-        return value(floats, [x for x, m in zip(leaves, moving, strict=True) if not m])
-
-    return wrapped
 
 
 class Twin:
