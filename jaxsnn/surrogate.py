@@ -2,8 +2,8 @@ r"""Surrogates: what stands for the derivative of a spike, which is a step of th
 
 A spike is ``s = 1 if x > 0 else 0`` of the *normalised margin* x: how far the condition is from changing, divided by
 the surrogate's ``width`` (1 mV, say). Each surrogate is a smooth step p(x), its *primitive*, from 0 to 1, and its
-derivative p'(x) takes the place of the step's. All have the same scale, peak ``p'(0) = 1`` and area 1, so that they differ in
-shape only:
+derivative p'(x) takes the place of the step's. All have the same scale, peak ``p'(0) = 1`` and area 1, so that they
+differ in shape only:
 
 >>> for name, surrogate in SURROGATES.items():
 ...     s = surrogate()
@@ -194,17 +194,16 @@ class Gaussian(Surrogate):
 
 @dataclass(frozen=True)
 class MultiGaussian(Surrogate):
-    """p'(x) = c ((1 + h) N(x; 0, a) - h N(x; a, 6a) - h N(x; -a, 6a)) with h = 0.15, and c and a so that peak and area are 1.
+    """p'(x) = c ((1 + h) N(x; 0, a) - h N(x; a, 6a) - h N(x; -a, 6a)) with h = 0.15.
 
-    N(x; m, a) is the normal density. The two wide ones make it slightly negative far from the threshold.
+    N(x; m, a) is the normal density; a and c make peak and area 1. The two wide terms make it slightly negative far
+    from the threshold.
     """
 
     source: ClassVar[str] = "Yin, Corradi & Bohté 2021, doi:10.1038/s42256-021-00397-w"
 
     h: ClassVar[float] = 0.15
-    a: ClassVar[float] = float(
-        ((1 + 0.15) - 2 * 0.15 / 6 * np.exp(-1 / 72)) / ((1 - 0.15) * np.sqrt(2 * np.pi))
-    )
+    a: ClassVar[float] = float(((1 + 0.15) - 2 * 0.15 / 6 * np.exp(-1 / 72)) / ((1 - 0.15) * np.sqrt(2 * np.pi)))
 
     def primitive(self, x: Array) -> Array:
         cdf, h, a = jax.scipy.stats.norm.cdf, self.h, self.a

@@ -27,8 +27,8 @@ class SmoothDelivery:
     """An execution for the spikes that there are, and one for the derivative.
 
     The tangent of what a pathway adds is linear in the tangents of spikes and of contributions, over *all* synapses: a
-    silent neuron close to its threshold has a derivative too. Finding the spikes has none, so the execution that does it
-    only gives the values.
+    silent neuron close to its threshold has a derivative too. Finding the spikes has none, so the execution that does
+    it only gives the values.
     """
 
     def __init__(self, hard: Execution, constant: bool, wiring: Wiring, relaxed: bool) -> None:

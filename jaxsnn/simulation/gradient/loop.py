@@ -2,8 +2,8 @@
 
 Reverse mode needs the values of every step again, last step first. Keeping them costs r bytes a step. With
 checkpoints only the state is kept, c bytes each, at the beginning of segments, and a segment is run once more when
-its turn comes: segments of l steps need c T/l + r l bytes, at least 2 sqrt(c r T). Segments of segments need less still, and
-another run of all steps (Griewank & Walther 2000, doi:10.1145/347837.347846, show what is the least possible).
+its turn comes: segments of l steps need c T/l + r l bytes, at least 2 sqrt(c r T). Segments of segments need
+less X
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ def plan(steps: int, state: int, residual: int, limit: int) -> tuple[int, ...]:
     if steps * residual <= limit or steps < 4:
         return ()
     state, residual = max(state, 1), max(residual, 1)
-    levels, lengths = 0, (1,)
+    levels = 0
+    lengths: tuple[int, ...] = (1,)
     while levels < DEEPEST:
         levels += 1
         # L levels: c n_1 + c n_2 + ... + r n_L with n_1 n_2 ... n_L = T is least where all terms are equal.

@@ -1,8 +1,9 @@
 """From the condition of a threshold to its margin: how far it is from changing, as an expression.
 
-A comparison ``a > b`` has the margin (a - b)/width. ``and`` is the least of the margins and ``or`` the greatest, so that the
-comparison that decides carries the derivative; ``not`` changes the sign. What has no derivative (``t > 10*ms``,
-``i == 3``, a boolean variable, ``==`` of anything) is a gate: it opens or closes the spike and its derivative alike.
+A comparison ``a > b`` has the margin (a - b)/width. ``and`` is the least of the margins and ``or`` the greatest, so
+that the comparison that decides carries the derivative; ``not`` changes the sign. What has no derivative
+(``t > 10*ms``, ``i == 3``, a boolean variable, ``==`` of anything) is a gate: it opens or closes the spike and its
+derivative alike.
 ``rand() < p`` is a chance: its spike has the derivative of its probability p.
 """
 
@@ -181,9 +182,9 @@ class _Builder:
         if inferred is None:
             if fallback is None:
                 raise self.source.error(
-                    f"the gradient needs to know how close to this threshold counts as near, and there is no usual scale"
-                    f" of {dim}; write surrogate={{{self.operation.domain.owner!r}: SuperSpike(width=...)}} with a"
-                    f" value of that unit in compile()",
+                    f"the gradient needs to know how close to this threshold counts as near, and there is no usual"
+                    f" scale of {dim}; write surrogate={{{self.operation.domain.owner!r}: SuperSpike(width=...)}} with"
+                    f" a value of that unit in compile()",
                     expr.span,
                     NotSupportedError,
                 )

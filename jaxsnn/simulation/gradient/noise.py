@@ -23,7 +23,8 @@ class ExpectedDraw:
     """The draws of another object, but counts are floats with the derivative of their mean.
 
     Noise is reparametrised: ``mu + sigma*randn()`` has the derivatives 1 and ``randn()``. A count has none of its own;
-    that of its mean gives the right gradient, on average, of all that is linear in the count. Relaxed, a count *is* its mean.
+    that of its mean gives the right gradient, on average, of all that is linear in the count. Relaxed, a count *is* its
+    mean.
     """
 
     def __init__(self, draw: Any, relaxed: bool) -> None:

@@ -1,7 +1,7 @@
 """Synaptic code that multiplies, overwrites or depends on the order, with a derivative for every spike that could be.
 
-Synapses are looked at one after the other, all of them, in the order of the queue, with the spike as a number: a loop of
-known length, unlike the one over the spikes that there are. It gives the derivative only; a step costs all synapses.
+Synapses are looked at one after the other, all of them, in the order of the queue, with the spike as a number: a loop
+of known length, unlike the one over the spikes that there are. It gives the derivative only; a step costs all synapses.
 """
 
 from __future__ import annotations

@@ -61,8 +61,8 @@ def gradient_of(
     for name, given in {**own, "": default}.items():
         if not isinstance(given, Surrogate):
             raise ArgumentError(
-                f"a surrogate is one of jaxsnn.surrogate, such as surrogate=SuperSpike(width=1*mV), or a dictionary from"
-                f" names of groups to surrogates; got {given!r}"
+                f"a surrogate is one of jaxsnn.surrogate, such as surrogate=SuperSpike(width=1*mV), or a dictionary"
+                f" from names of groups to surrogates; got {given!r}"
             )
         if name and name not in owners:
             raise ArgumentError(

@@ -23,8 +23,8 @@ def differentiated_as(
 ) -> Callable[..., Any]:
     """A function of trees with the values of ``function`` and the derivative of ``smooth``.
 
-    With `jax.custom_jvp`, not ``custom_vjp``: forward mode stays, and reverse mode is the transposition of the tangent. What
-    they depend on must be an argument, not a closure; arrays that are no floats travel without derivative.
+    With `jax.custom_jvp`, not ``custom_vjp``: forward mode stays, and reverse mode is the transposition of the tangent.
+    What they depend on must be an argument, not a closure; arrays that are no floats travel without derivative.
 
     ``values_too``: where a derivative is asked for, ``smooth`` gives the values too, so that nothing is computed twice.
     """

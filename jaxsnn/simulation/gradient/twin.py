@@ -57,7 +57,9 @@ class Twin:
         moving, rows = nested_scan(body, moving, inputs, steps, lengths, self.gradient.truncate is not None)
         return _like(replace(moving, tables=tables), state), rows
 
-    def _segments(self, one: Callable[..., Any], constants: Any, moving: Any, inputs: Any, steps: int) -> tuple[int, ...]:
+    def _segments(
+        self, one: Callable[..., Any], constants: Any, moving: Any, inputs: Any, steps: int
+    ) -> tuple[int, ...]:
         if steps == 0:
             return ()
         limit, outer = self.gradient.memory_limit, self.gradient.truncate or steps

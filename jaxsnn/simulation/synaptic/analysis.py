@@ -130,7 +130,9 @@ class Analysis:
     def blocks(self, name: str, functions: Functions = None) -> tuple[Block, ...]:
         """The value of each action, as a function of what it reads."""
         return tuple(
-            lower(f"{name}_{k}", (), ("_value",), lambda name: False, extra={"_value": action.expr}, functions=functions)
+            lower(
+                f"{name}_{k}", (), ("_value",), lambda name: False, extra={"_value": action.expr}, functions=functions
+            )
             for k, action in enumerate(self.actions)
         )
 

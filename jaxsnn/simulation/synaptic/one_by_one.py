@@ -94,9 +94,7 @@ class OneByOne:
 
         return in_order(one, values, wiring.n_synapses)
 
-    def _arrivals(
-        self, frame: Frame, lengths: Array, spikes: Array, values: dict[Key, Array]
-    ) -> dict[Key, Array]:
+    def _arrivals(self, frame: Frame, lengths: Array, spikes: Array, values: dict[Key, Array]) -> dict[Key, Array]:
         """The synapses at which a spike arrives."""
         wiring: Wiring = frame.tables.wirings[self.operation.pathway]
         # Arrivals are numbered through; the first of each source follows the last of the one before.
