@@ -21,8 +21,8 @@ from jaxsnn.events import Wiring
 from jaxsnn.program import Deliver, Key, Ref
 from jaxsnn.random import key_words, step_key
 from jaxsnn.simulation.frame import Frame, Setting
+from jaxsnn.simulation.gradient.delivery import in_order
 from jaxsnn.simulation.gradient.noise import expected
-from jaxsnn.simulation.gradient.queue import in_order
 from jaxsnn.simulation.gradient.spikes import blend, flags
 from jaxsnn.simulation.gradient.transform import differentiated_as
 from jaxsnn.simulation.synaptic.analysis import ENDS, Analysis

@@ -19,8 +19,8 @@ from jaxsnn.events import Wiring
 from jaxsnn.program import Deliver, Ref
 from jaxsnn.random import CounterDraw, key_words, step_key
 from jaxsnn.simulation.frame import Frame, Setting
+from jaxsnn.simulation.gradient.delivery import overwritten, product
 from jaxsnn.simulation.gradient.noise import expected
-from jaxsnn.simulation.gradient.queue import overwritten, product
 from jaxsnn.simulation.gradient.spikes import blend, flags
 from jaxsnn.simulation.gradient.transform import differentiated_as
 from jaxsnn.simulation.synaptic.analysis import ENDS, Action, Analysis
