@@ -12,9 +12,8 @@ import jax.numpy as jnp
 from jaxsnn.codegen.jax_runtime import JaxDraw
 from jaxsnn.program import Key, Program, Ref, Window
 from jaxsnn.random import step_key
-from jaxsnn.simulation.gradient.noise import expected
 from jaxsnn.simulation.gradient.setting import Gradient
-from jaxsnn.simulation.gradient.spikes import blend
+from jaxsnn.simulation.gradient.spikes import blend, expected
 from jaxsnn.simulation.state import Layout, Params, Tables
 
 __all__ = ["Frame", "Setting"]

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxsnn.events import EXECUTIONS, Contribution, Execution, Operands, Output, Wiring
+from jaxsnn.simulation.gradient.rows import ROWS, fits
 from jaxsnn.simulation.gradient.spikes import blend, flags
 from jaxsnn.simulation.gradient.transform import differentiated_as
 
@@ -22,7 +23,7 @@ __all__ = ["SmoothDelivery", "in_order", "overwritten", "product"]
 
 Array = Any
 
-DENSE_SHARE = 0.05
+DENSE_SHARE = 0.3
 """Part of all pairs that must be connected for a matrix to be faster than the synapses one by one."""
 
 
@@ -33,6 +34,16 @@ class Prepared(NamedTuple):
     smooth: Any
 
 
+def _smooth(hard: Execution, constant: bool, wiring: Wiring, outputs: tuple[Output, ...]) -> Execution:
+    """The execution whose derivative is used."""
+    pairs = wiring.n_source * wiring.n_target * max(1, len(wiring.distinct_delays))
+    if hard is EXECUTIONS["dense"] or (constant and wiring.n_synapses > DENSE_SHARE * pairs):
+        return EXECUTIONS["dense"]
+    if constant and fits(wiring) and all(output.side == "target" for output in outputs):
+        return ROWS
+    return EXECUTIONS["masked"]
+
+
 class SmoothDelivery:
     """An execution for the spikes that there are, and one for the derivative.
 
@@ -41,11 +52,10 @@ class SmoothDelivery:
     it only gives the values.
     """
 
-    def __init__(self, hard: Execution, constant: bool, wiring: Wiring, relaxed: bool) -> None:
-        dense = constant and wiring.n_synapses > DENSE_SHARE * wiring.n_source * wiring.n_target * max(
-            1, len(wiring.distinct_delays)
-        )
-        self.smooth = EXECUTIONS["dense" if dense or hard is EXECUTIONS["dense"] else "masked"]
+    def __init__(
+        self, hard: Execution, constant: bool, wiring: Wiring, outputs: tuple[Output, ...], relaxed: bool
+    ) -> None:
+        self.smooth = _smooth(hard, constant, wiring, outputs)
         self.hard = self.smooth if relaxed or hard is EXECUTIONS["dense"] else hard
 
     def prepare(

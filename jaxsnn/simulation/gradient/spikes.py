@@ -1,4 +1,4 @@
-"""Spikes as floats, and what is done with them in place of selections."""
+"""Spikes and counts as floats with a derivative, and what is done with them in place of selections."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxsnn.simulation.gradient.setting import Gradient
 from jaxsnn.surrogate import Surrogate
 
-__all__ = ["blend", "flags", "spike"]
+__all__ = ["ExpectedDraw", "blend", "expected", "flags", "spike"]
 
 Array = Any
 
@@ -61,3 +62,35 @@ def blend(s: Array, new: Array, old: Array) -> Array:
         return jnp.where(flags(s), new, old)
     s, new, old = jnp.broadcast_arrays(s.astype(dtype), new.astype(dtype), old.astype(dtype))
     return _blend(s, new, old)
+
+
+def expected(draw: Any, gradient: Gradient | None) -> Any:
+    """The draws of a step, or of its twin."""
+    return draw if gradient is None else ExpectedDraw(draw, gradient.relaxed)
+
+
+class ExpectedDraw:
+    """The draws of another object, but counts are floats with the derivative of their mean.
+
+    Noise is reparametrised: ``mu + sigma*randn()`` has the derivatives 1 and ``randn()``. A count has none of its own;
+    that of its mean gives the right gradient, on average, of all that is linear in the count. Relaxed, a count *is* its
+    mean.
+    """
+
+    def __init__(self, draw: Any, relaxed: bool) -> None:
+        self.draw = draw
+        self.relaxed = relaxed
+        self.rand = draw.rand
+        self.randn = draw.randn
+
+    def poisson(self, number: int, mean: Array) -> Array:
+        return self._count(lambda: self.draw.poisson(number, mean), mean)
+
+    def binomial(self, number: int, n: Array, p: Array) -> Array:
+        return self._count(lambda: self.draw.binomial(number, n, p), n * p)
+
+    def _count(self, drawn: Any, mean: Array) -> Array:
+        mean = jnp.asarray(mean, jnp.result_type(float, mean))
+        if self.relaxed:
+            return mean
+        return drawn().astype(mean.dtype) + (mean - jax.lax.stop_gradient(mean))

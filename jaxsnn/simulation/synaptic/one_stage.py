@@ -126,7 +126,7 @@ class OneStage:
         gradient = self.setting.gradient
         if gradient is None:
             return EXECUTIONS[name]
-        return SmoothDelivery(EXECUTIONS[name], self.constant, wiring, gradient.relaxed)
+        return SmoothDelivery(EXECUTIONS[name], self.constant, wiring, self.outputs, gradient.relaxed)
 
     def apply(self, frame: Frame, prepared: Prepared | None, spikes: Any) -> None:
         if prepared is None:

@@ -20,8 +20,7 @@ from jaxsnn.program import Deliver, Ref
 from jaxsnn.random import CounterDraw, key_words, step_key
 from jaxsnn.simulation.frame import Frame, Setting
 from jaxsnn.simulation.gradient.delivery import overwritten, product
-from jaxsnn.simulation.gradient.noise import expected
-from jaxsnn.simulation.gradient.spikes import blend, flags
+from jaxsnn.simulation.gradient.spikes import blend, expected, flags
 from jaxsnn.simulation.gradient.transform import differentiated_as
 from jaxsnn.simulation.synaptic.analysis import ENDS, Action, Analysis
 
