@@ -65,7 +65,7 @@ def safe_divide(x: Array, y: Array) -> Array:
     return _divide(*jnp.broadcast_arrays(jnp.asarray(x, dtype), jnp.asarray(y, dtype)))
 
 
-_ONE_NUMBER = ("tan", "sinh", "cosh", "arcsin", "arccos", "exp", "log", "log10", "expm1", "log1p", "sqrt")
+_ONE_NUMBER = ("exprel", "tan", "sinh", "cosh", "arcsin", "arccos", "exp", "log", "log10", "expm1", "log1p", "sqrt")
 
 GUARDED: Mapping[str, Callable[..., Any]] = {
     **{name: guarded(RUNTIME[name]) for name in _ONE_NUMBER},  # type: ignore[arg-type]

@@ -5,12 +5,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from gradient.check import holds, problem
-from gradient.networks import NETWORKS, cells, network, of_synapses
+from gradient.networks import NETWORKS, network, of_synapses
 
 import jaxsnn as snn
 from jaxsnn.integrators import INTEGRATORS
 from jaxsnn.plasticity import RULES
-from jaxsnn.surrogate import SURROGATES
+from jaxsnn.surrogate import SURROGATES, SuperSpike
 from jaxsnn.units import ms
 
 QUICK = {"two_reset_variables", "refractory_time", "poisson_group", "target_ring", "overwritten", "one_by_one"}
@@ -57,10 +57,40 @@ def test_every_execution(name, execution, x64):
 @pytest.mark.parametrize("rule", list(RULES))
 def test_every_plasticity_rule(rule, x64):
     given = RULES[rule]
-    source = cells(3, equations=given.source_equations)
-    target = cells(2, equations=given.neuron_equations, reset="v = 0\n" + given.neuron_reset, method="euler")
-    synapses = given.synapses(source, target, transmit="g_post += 0.2*w")
-    holds(network(source, target, synapses).compile(relaxed=True), steps=40)
+    source = snn.NeuronGroup(
+        3,
+        "dp/dt = 1/(2*ms) : 1\n" + given.source_equations,
+        threshold="p > 1",
+        reset="p = 0",
+        method="euler",
+        namespace={},
+    )
+    source.p = [0.1, 0.4, 0.8]
+    target = snn.NeuronGroup(
+        2,
+        """
+        du/dt = (1.6 - u)/(4*ms) : 1
+        dv/dt = (60*mV*u - 90*mV - v)/(2*ms) : volt
+        hits : 1
+        """
+        + given.neuron_equations,
+        threshold="u > 1",
+        reset="u = 0\n" + given.neuron_reset,
+        method="euler",
+        namespace=dict(given.values),
+    )
+    target.u = [0.3, 0.7]
+    for group in (source, target):
+        for name in ("x", "y", "d"):
+            if name in group.equations:
+                setattr(group, name, 0.3 + 0.2 * np.arange(len(group)))
+    transmit = "" if given.source_equations else "hits_post += w" + "/nS" * ("siemens" in given.equations)
+    synapses = given.synapses(source, target, transmit=transmit, connect=True)
+    trace = snn.StateMonitor(synapses, "w", record=True)
+    sim = snn.Network(source, target, synapses, trace, dtype="float64").compile(
+        relaxed=True, surrogate=SuperSpike(width=0.2)
+    )
+    holds(sim, steps=50)
 
 
 def test_forward_mode_agrees_with_reverse_mode_and_a_second_derivative_with_the_first(x64):

@@ -15,6 +15,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.extend.core import Literal
 
 __all__ = ["nested_scan", "plan", "residual_bytes", "tree_bytes"]
 
@@ -143,5 +144,5 @@ def residual_bytes(step: Callable[[Any, Any], Any], constants: Any, carry: Any) 
     shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), (constants, carry))
     jaxpr = jax.make_jaxpr(residuals)(*shapes).jaxpr
     shared = {id(v) for v in jaxpr.invars[: len(jax.tree.leaves(constants))]} | {id(v) for v in jaxpr.constvars}
-    kept = {id(v): v.aval for v in jaxpr.outvars if hasattr(v, "count") and id(v) not in shared}
+    kept = {id(v): v.aval for v in jaxpr.outvars if not isinstance(v, Literal) and id(v) not in shared}
     return tree_bytes(list(kept.values()))
