@@ -6,8 +6,12 @@ import numpy as np
 import pytest
 from contracts.networks import NETWORKS
 from gradient.networks import cells, network, recurrent
+from jax.sharding import AbstractDevice, AbstractMesh, use_abstract_mesh
 
 import jaxsnn as snn
+from jaxsnn.codegen.jax_guarded import GUARDED
+from jaxsnn.events import EXECUTIONS, Operands, Output, Wiring
+from jaxsnn.simulation.gradient.delivery import SmoothDelivery
 from jaxsnn.simulation.gradient.loop import nested_scan, plan
 from jaxsnn.surrogate import Triangular
 from jaxsnn.units import Hz, ms, mV
@@ -137,7 +141,8 @@ def test_untaken_branches_do_not_poison_gradients(x64):
         3,
         """
         dv/dt = (where(x > 0, 1.0/x, 0) + where(x > 0, a/x, 0) + where(x > 0, log(x), 0)
-                 + sqrt(x) + x**1.5 + where(x > 2, 0, exprel(x)) + where(x > 2, 0, exp(x)) + where(y < 0, sqrt(-y), 0) + y**2 + (y*y)**0.5)*Hz : 1
+                 + sqrt(x) + x**1.5 + where(x > 2, 0, exprel(x)) + where(x > 2, 0, exp(x))
+                 + where(y < 0, sqrt(-y), 0) + y**2 + (y*y)**0.5)*Hz : 1
         x : 1 (constant)
         y : 1 (constant)
         a : 1 (constant)
@@ -188,6 +193,32 @@ def test_plans_keep_to_the_limit(steps):
         kept = sum(-(-a // b) * state for a, b in zip(bounds, lengths, strict=False)) + lengths[-1] * residual
         assert kept <= limit
         assert list(bounds) == sorted(bounds, reverse=True)
+
+
+@pytest.mark.parametrize("delays", [False, True])
+def test_the_kernel_delivers_the_values_of_a_differentiated_step(delays):
+    """Lowered for CUDA: one kernel finds the spikes, and the derivative does not go through it."""
+    rng = np.random.default_rng(0)
+    n, row = 300, 80
+    delay = rng.integers(0, 20, n * row) if delays else None
+    wiring = Wiring.build(np.repeat(np.arange(n), row), rng.integers(0, n, n * row), n, n, delay)
+    accumulators = (jnp.zeros((22, n)) if delays else jnp.zeros(n),)
+    outputs = (Output("target"),)
+    way = SmoothDelivery(EXECUTIONS["kernel"], False, wiring, outputs, relaxed=False)
+
+    def contribution(values):
+        return (values["w"] * GUARDED["exp"](values["a"]) + GUARDED["divide"](values["b"], values["a"]),)
+
+    def loss(w, spikes, a, accumulators, wiring, now):
+        operands = Operands({"w": w}, source={"a": a}, target={"b": a})
+        prepared = way.prepare(wiring, outputs, contribution, None, "gpu")
+        return sum(map(jnp.sum, way.deliver(prepared, wiring, spikes, contribution, operands, accumulators, now)))
+
+    arguments = (jnp.ones(n * row), jnp.ones(n), jnp.ones(n), accumulators, wiring, jnp.int32(0))
+    device = AbstractDevice("NVIDIA H200", 132, "gpu")
+    with use_abstract_mesh(AbstractMesh((), (), abstract_device=device)):
+        traced = jax.jit(jax.value_and_grad(loss, argnums=(0, 1, 2))).trace(*arguments)
+        assert traced.lower(lowering_platforms=("cuda",)).as_text().count("triton") == 1
 
 
 @slow

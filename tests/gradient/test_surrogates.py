@@ -1,6 +1,8 @@
 """Each surrogate is a step of height 1 with slope 1 at the threshold, and its derivative is that of its primitive."""
 
+import re
 from dataclasses import dataclass
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -129,3 +131,12 @@ def test_a_unit_without_a_usual_scale():
     params, state = sim.init(0)
     with pytest.raises(snn.errors.NotSupportedError, match=r"(?s)'cell': SuperSpike\(width=.*x > 4\*mV\*\*2.*\^\^"):
         jax.grad(lambda p: sim.run(p, state, 1 * ms, float_spikes=True)[1]["spikes"].counts()[0])(params)
+
+
+def test_the_table_of_the_documentation_is_complete():
+    page = (Path(__file__).parents[2] / "docs" / "gradients.md").read_text()
+    rows = [line for line in page.splitlines() if line.startswith("| `")]
+    named = {name for row in rows for name in re.findall(r"`(\w+)`", row.split("|")[1])}
+    assert named == {surrogate.__name__ for surrogate in SURROGATES.values()}
+    for surrogate in SURROGATES.values():
+        assert surrogate.source.split("doi:")[1] in page
