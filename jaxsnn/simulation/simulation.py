@@ -185,7 +185,7 @@ class Simulation:
         *,
         steps: int,
         phase: int | None,
-        float_spikes: bool,
+        float_spikes: bool = False,
     ) -> tuple[State, dict[str, Any]]:
         """The run as it is computed, with the derivative of its twin."""
 

@@ -37,7 +37,7 @@ def plan(steps: int, state: int, residual: int, limit: int) -> tuple[int, ...]:
     >>> plan(1000, state=100, residual=1000, limit=50_000)
     (10,)
     >>> plan(10**6, state=1000, residual=10_000, limit=2_000_000)
-    (4900, 70)
+    (5000, 20)
     """
     if steps * residual <= limit or steps < 4:
         return ()
