@@ -61,8 +61,8 @@ class _Printer:
             case Binary(op=op, left=left, right=right) if op in ("//", "%"):
                 function = "floor_divide" if op == "//" else "remainder"
                 return f"{function}({self(left)}, {self(right)})"
-            case Binary(op="/", left=left, right=right) if not any(
-                isinstance(side, Number) and isinstance(side.value, float) for side in (left, right)
+            case Binary(op="/", left=left, right=right) if not (
+                isinstance(right, Number) and isinstance(right.value, float)
             ):
                 return f"divide({self(left)}, {self(right)})"  # integers divide in the float type of the run
             case Binary(op=op, left=left, right=right):

@@ -39,9 +39,9 @@ def exchange(ring: Array, step: Array | int, spikes: Array, delay: Array | int) 
     """Hand in the spikes of this step, take out those that are due now.
 
     Args:
-        ring: ``(D, n_source)`` bool.
+        ring: ``(D, n_source)`` bool, or floats.
         step: the current step.
-        spikes: ``(n_source,)`` bool, due at ``step + delay``.
+        spikes: ``(n_source,)`` of the same type, due at ``step + delay``.
         delay: steps, ``0 <= delay < D``.
 
     Returns:
@@ -55,7 +55,12 @@ def exchange(ring: Array, step: Array | int, spikes: Array, delay: Array | int) 
         ring = ring.at[past].set(spikes)
     else:
         ring = ring.at[past].set(False)
-        ring = ring.at[(step + delay) % length].max(spikes)
+        slot = (step + delay) % length
+        if ring.dtype == jnp.bool_:
+            ring = ring.at[slot].max(spikes)
+        else:  # the same for numbers from 0 to 1, with a derivative
+            before = ring[slot]
+            ring = ring.at[slot].set(before + spikes - before * spikes)
     return ring[step % length], ring
 
 

@@ -65,8 +65,10 @@ def _assigned(fired: Array, value: Array, old: Array, wiring: Wiring) -> Array:
     before = old if wiring.synapse is None else old[wiring.synapse]
     if fired.dtype == jnp.bool_:
         new = jnp.where(fired, value.astype(old.dtype), before)
-    else:
+    elif jnp.issubdtype(old.dtype, jnp.floating):
         new = (before + fired * (value - before)).astype(old.dtype)
+    else:
+        new = jnp.where(fired > 0.5, value.astype(old.dtype), before)
     return new if wiring.synapse is None else old.at[wiring.synapse].set(new, unique_indices=True)
 
 

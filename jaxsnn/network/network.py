@@ -21,7 +21,9 @@ from jaxsnn.objects.synapses import Synapses
 from jaxsnn.objects.variables import VariableOwner
 from jaxsnn.program import Deliver, Program
 from jaxsnn.simulation import Params, Setting, Simulation, State, duration_steps
+from jaxsnn.simulation.gradient.setting import gradient_of
 from jaxsnn.simulation.hostloop import ChunkedRun, NotFinite
+from jaxsnn.surrogate import Surrogate
 from jaxsnn.units import Quantity, ms, second, strip
 
 __all__ = ["Network"]
@@ -189,6 +191,11 @@ class Network:
         unroll: int | None = None,
         inputs: tuple[str, ...] | list[str] = (),
         namespace: Mapping[str, Any] | None = None,
+        surrogate: Surrogate | Mapping[str, Surrogate] | None = None,
+        detach_reset: bool | None = None,
+        relaxed: bool = False,
+        memory_limit: float | None = None,
+        truncate: int | None = None,
     ) -> Simulation:
         """The network as pure functions (see `Simulation`).
 
@@ -200,6 +207,15 @@ class Network:
             unroll: Steps written out in one trip of the time loop.
             inputs: Dotted names of parameters that are given anew in every step.
             namespace: Values of names; by default those visible where this is called.
+            surrogate: What stands for the derivative of spikes (see `jaxsnn.surrogate`): one for all groups, or a
+                dictionary from names of groups; by default `SuperSpike`.
+            detach_reset: Whether the derivative takes resets for independent of the spike that causes them; by default
+                it does, unless the simulation is relaxed.
+            relaxed: Spikes are smooth in the forward pass too: another, smooth system, to compare gradients with finite
+                differences.
+            memory_limit: Bytes that reverse mode may keep of a run; steps are computed again as often as that needs. By
+                default 2**30.
+            truncate: Steps after which no gradient flows backward in time.
         """
         if execution is not None and execution not in EXECUTIONS:
             raise ArgumentError(f"there is no execution {execution!r}; there are {', '.join(EXECUTIONS)}")
@@ -216,6 +232,7 @@ class Network:
             execution=execution,
             unroll=unroll,
             inputs=(inputs,) if isinstance(inputs, str) else tuple(inputs),
+            gradient=gradient_of(program, surrogate, detach_reset, relaxed, memory_limit, truncate),
         )
 
     def _trees(self, parts: Parts, key: Any, setting: Setting) -> tuple[Params, State]:

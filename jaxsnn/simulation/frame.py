@@ -10,7 +10,9 @@ import jax
 import jax.numpy as jnp
 
 from jaxsnn.program import Key, Program, Ref, Window
-from jaxsnn.random import CounterDraw, Draw, Words, name_words, step_words
+from jaxsnn.random import Draw, Words, name_words, step_words
+from jaxsnn.simulation.gradient.setting import Gradient
+from jaxsnn.simulation.gradient.spikes import blend, expected
 from jaxsnn.simulation.state import Layout, Params, Tables
 
 __all__ = ["Frame", "Setting"]
@@ -20,7 +22,10 @@ Array = Any
 
 @dataclass(frozen=True)
 class Setting:
-    """What is fixed when a simulation is built."""
+    """What is fixed when a simulation is built.
+
+    With ``gradient``, the step is that of the twin (see `jaxsnn.simulation.gradient`): spikes are floats.
+    """
 
     program: Program
     layout: Layout
@@ -28,6 +33,7 @@ class Setting:
     backend: str
     execution: str | None = None
     inputs: frozenset[Key] = frozenset()
+    gradient: Gradient | None = None
 
     def constant(self, ref: Ref) -> bool:
         """Whether a name keeps its value during a run."""
@@ -54,6 +60,7 @@ class Frame:
     events: dict[Key, Array]
     rings: dict[str, tuple[Array, ...]]
     cursors: dict[str, Array]
+    float_spikes: bool = False  # whether monitors record spikes as floats
 
     def clock(self, name: str, every: int) -> Array:
         dtype = self.setting.dtype
@@ -106,7 +113,7 @@ class Frame:
         part = _slice(old, window)
         new = jnp.broadcast_to(value, part.shape).astype(old.dtype)
         if mask is not None:
-            new = jnp.where(mask, new, part)
+            new = blend(mask, new, part)
         if self.setting.backend == "cpu" and new.dtype != jnp.bool_:
             # A compiler makes a masked store of "load, select, store in place", and on AMD processors that takes ten
             # times as long as an unmasked one. Subtracting a zero that it cannot know keeps every value as it is.
@@ -120,13 +127,19 @@ class Frame:
         """The random key of an operation in this step."""
         return step_words(name_words(self.tables.key, name), self.step)
 
-    def draw(self, name: str, window: Window) -> CounterDraw:
+    def draw(self, name: str, window: Window) -> Any:
         """Random numbers for the elements of a window."""
-        return Draw(self.words(name), jnp.arange(window.size, dtype=jnp.int32), self.setting.dtype)
+        draw = Draw(self.words(name), jnp.arange(window.size, dtype=jnp.int32), self.setting.dtype)
+        return expected(draw, self.setting.gradient)
 
     def spread(self, value: Array, window: Window) -> Array:
         """One value for each element of a window."""
         return jnp.broadcast_to(value, (window.size,))
+
+    def emit(self, owner: str, event: str, fired: Array) -> None:
+        """Spikes that depend on nothing."""
+        old = self.events[(owner, event)]
+        self.events[(owner, event)] = fired.astype(old.dtype)
 
 
 def _slice(whole: Array, window: Window) -> Array:

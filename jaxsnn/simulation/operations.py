@@ -11,9 +11,12 @@ from typing import Any, Protocol
 
 import jax.numpy as jnp
 
+from jaxsnn.codegen.jax_guarded import GUARDED
 from jaxsnn.codegen.lower import Block, lower
 from jaxsnn.program import Code, Deliver, Emit, Operation, Reset, Summed, Threshold, Update, Window
 from jaxsnn.simulation.frame import Frame, Setting
+from jaxsnn.simulation.gradient.spikes import flags
+from jaxsnn.simulation.gradient.threshold import SmoothThreshold
 from jaxsnn.simulation.synaptic import DeliverStep, SummedStep
 
 __all__ = ["OPERATIONS", "OperationStep", "build"]
@@ -68,6 +71,7 @@ class UpdateStep:
             code.guards,
             # In 32 bits nobody compares the last bit, and a GPU divides in eight instructions.
             reciprocals=setting.dtype == jnp.float32 and setting.backend == "gpu",
+            functions=GUARDED if setting.gradient else None,
         )
 
     def prepare(self, frame: Frame) -> Any:
@@ -88,7 +92,9 @@ class ResetStep(UpdateStep):
 
     def apply(self, frame: Frame, prepared: Any, mask: Any = None) -> None:
         op = self.operation
-        super().apply(frame, prepared, frame.event(op.domain.owner, op.event, op.domain))
+        spikes = frame.event(op.domain.owner, op.event, op.domain)
+        gradient = frame.setting.gradient
+        super().apply(frame, prepared, flags(spikes) if gradient is not None and gradient.detach_reset else spikes)
 
 
 class ThresholdStep:
@@ -96,24 +102,31 @@ class ThresholdStep:
 
     def __init__(self, operation: Threshold, setting: Setting) -> None:
         self.operation = operation
-        scope = operation.code.scope
+        self.code = operation.code
+        self.smooth = SmoothThreshold(operation, setting) if setting.gradient else None
+        if self.smooth is not None:
+            self.code, self.block = self.smooth.code, self.smooth.block
+            return
         self.block = lower(
             operation.name,
             (),
             ("_condition",),
-            setting.constant_name(scope),
+            setting.constant_name(operation.code.scope),
             extra={"_condition": operation.condition},
         )
 
     def prepare(self, frame: Frame) -> Any:
         op = self.operation
-        return prepare_block(self.block, op.code, op.domain, op.every, frame)
+        return prepare_block(self.block, self.code, op.domain, op.every, frame)
 
     def apply(self, frame: Frame, prepared: Any) -> None:
         op = self.operation
         owner, window = op.domain.owner, op.domain
-        (condition,) = run_block(self.block, op.code, window, op.every, frame, prepared, op.name)
+        condition, *margin = run_block(self.block, self.code, window, op.every, frame, prepared, op.name)
         spikes = frame.spread(condition, window)
+        if self.smooth is not None:
+            free = frame.value((owner, "not_refractory")) if op.refractory else None
+            frame.events[(owner, op.event)] = self.smooth.spikes(spikes, margin[0], free)
         if op.refractory:
             free = frame.value((owner, "not_refractory"))
             spikes = spikes & free
@@ -121,7 +134,8 @@ class ThresholdStep:
             last = frame.value((owner, "lastspike"))
             now = frame.clock("t_in_timesteps", op.every)
             frame.values[(owner, "lastspike")] = jnp.where(spikes, now.astype(last.dtype), last)
-        frame.events[(owner, op.event)] = spikes
+        if self.smooth is None:
+            frame.events[(owner, op.event)] = spikes
 
 
 class EmitStep:
@@ -139,7 +153,7 @@ class EmitStep:
         size = op.domain.size
         entries = schedule.steps.shape[0]
         if entries == 0 or schedule.longest == 0:
-            frame.events[(op.domain.owner, op.event)] = jnp.zeros(size, bool)
+            frame.emit(op.domain.owner, op.event, jnp.zeros(size, bool))
             return
         now = frame.clock("t_in_timesteps", op.every)
         cursor = frame.cursors[op.name]
@@ -151,7 +165,7 @@ class EmitStep:
         place = schedule.row_start[at] + jnp.arange(schedule.longest, dtype=jnp.int32)
         valid = hit & (place < schedule.row_start[at + 1])
         index = jnp.where(valid, schedule.indices[jnp.minimum(place, schedule.indices.shape[0] - 1)], size)
-        frame.events[(op.domain.owner, op.event)] = jnp.zeros(size, bool).at[index].set(True, mode="drop")
+        frame.emit(op.domain.owner, op.event, jnp.zeros(size, bool).at[index].set(True, mode="drop"))
         frame.cursors[op.name] = cursor + hit.astype(cursor.dtype)
 
 

@@ -10,10 +10,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxsnn.codegen.jax_guarded import GUARDED
 from jaxsnn.codegen.lower import lower
 from jaxsnn.errors import ArgumentError
 from jaxsnn.program import Operation, RecordRate, RecordSpikes, RecordState
 from jaxsnn.simulation.frame import Frame, Setting
+from jaxsnn.simulation.gradient.spikes import flags
 from jaxsnn.simulation.operations import prepare_block, run_block
 
 __all__ = ["RECORDS", "SpikeRecord", "pack", "unpack"]
@@ -26,21 +28,27 @@ Array = Any
 class SpikeRecord:
     """Spikes of n elements over T steps, eight to a byte (see `pack` for the order of the bits).
 
-    packed: (..., T, ceil(n / 8)) uint8; first_step: the step of the first row; size: n.
+    packed: (..., T, ceil(n / 8)) uint8; first_step: the step of the first row; size: n; floats: (..., T, n) spikes as
+    floats, which have a derivative, in a run with ``float_spikes``.
     """
 
     packed: Array
     first_step: Array
     size: int = field(metadata={"static": True})
+    floats: Array | None = None
 
     def dense(self) -> Array:
-        """(..., T, n) bool, on the device."""
+        """(..., T, n) on the device: bool, or floats if the run has recorded them."""
+        if self.floats is not None:
+            return self.floats
         bits = (self.packed[..., None, :] >> jnp.arange(8, dtype=jnp.uint8)[:, None]) & 1
         rows = bits.reshape(*self.packed.shape[:-1], 8 * self.packed.shape[-1])
         return rows[..., : self.size].astype(bool)
 
     def counts(self) -> Array:
-        """(..., n) int32: spikes of each element."""
+        """(..., n) spikes of each element: int32, or floats if the run has recorded them."""
+        if self.floats is not None:
+            return self.floats.sum(axis=-2)
         return self.dense().sum(axis=-2, dtype=jnp.int32)
 
     def events(self) -> tuple[np.ndarray, np.ndarray]:
@@ -91,10 +99,13 @@ class SpikesStep:
     def record(self, frame: Frame, prepared: Any) -> dict[str, Array]:
         op = self.operation
         spikes = frame.event(op.domain.owner, op.event, op.domain)
-        return {"spikes": pack(spikes)}
+        record = {"spikes": pack(flags(spikes))}
+        if frame.float_spikes:
+            record["floats"] = spikes.astype(frame.setting.dtype)
+        return record
 
     def finish(self, rows: Mapping[str, Array], first_step: Array) -> Any:
-        return SpikeRecord(rows["spikes"], first_step, self.operation.domain.size)
+        return SpikeRecord(rows["spikes"], first_step, self.operation.domain.size, rows.get("floats"))
 
 
 class StateStep:
@@ -109,6 +120,7 @@ class StateStep:
             tuple(self.results),
             setting.constant_name(operation.code.scope),
             extra=self.results,
+            functions=GUARDED if setting.gradient else None,
         )
 
     def prepare(self, frame: Frame) -> Any:
@@ -143,7 +155,10 @@ class RateStep:
 
     def record(self, frame: Frame, prepared: Any) -> dict[str, Array]:
         op = self.operation
-        return {"count": frame.event(op.domain.owner, op.event, op.domain).sum(dtype=jnp.int32)}
+        spikes = frame.event(op.domain.owner, op.event, op.domain)
+        if frame.float_spikes:
+            return {"count": spikes.astype(frame.setting.dtype).sum()}
+        return {"count": flags(spikes).sum(dtype=jnp.int32)}
 
     def finish(self, rows: Mapping[str, Array], first_step: Array) -> Any:
         return dict(rows)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import jax
@@ -16,6 +16,9 @@ from jaxsnn.errors import ArgumentError, NetworkError
 from jaxsnn.program import Program
 from jaxsnn.simulation.frame import Setting
 from jaxsnn.simulation.fused import Fused
+from jaxsnn.simulation.gradient.setting import Gradient
+from jaxsnn.simulation.gradient.transform import differentiated_as
+from jaxsnn.simulation.gradient.twin import Twin
 from jaxsnn.simulation.state import Params, State, get, layout_of, paths, put
 from jaxsnn.simulation.step import Step
 from jaxsnn.units import Quantity, quantity, second, strip
@@ -56,6 +59,7 @@ class Simulation:
         execution: str | None = None,
         unroll: int | None = None,
         inputs: tuple[str, ...] = (),
+        gradient: Gradient | None = None,
     ) -> None:
         layout = layout_of(program)
         keys = set()
@@ -67,13 +71,15 @@ class Simulation:
                     f" are {', '.join(sorted('.'.join(k) for k in layout.params))}"
                 )
             keys.add((owner, name))
-        self.setting = Setting(program, layout, dtype, backend, execution, frozenset(keys))
+        self.gradient = gradient or Gradient()
+        relaxed = self.gradient if self.gradient.relaxed else None
+        self.setting = Setting(program, layout, dtype, backend, execution, frozenset(keys), relaxed)
         self.program = program
         self.inputs = inputs
         self.unroll = unroll
         self._make = make
         self._step = Step(self.setting)
-        self._scan = jax.jit(self._run_steps, static_argnames=("steps", "phase"))
+        self._scan = jax.jit(self._differentiable, static_argnames=("steps", "phase", "float_spikes"))
 
     @property
     def dt(self) -> float:
@@ -98,7 +104,8 @@ class Simulation:
         """
         if key is None or isinstance(key, int | np.integer):
             key = jax.random.key(0 if key is None else int(key))
-        return self._make(key, self.setting)
+        params, state = self._make(key, self.setting)
+        return params, self._twin.floating(state) if self.gradient.relaxed else state
 
     get = staticmethod(get)
     put = staticmethod(put)
@@ -113,8 +120,14 @@ class Simulation:
 
         ``inputs``: values of the parameters declared as inputs, by dotted name.
         """
-        prepared = self._step.prepare(params, state)
-        return self._step(params, prepared, state, inputs)
+
+        def plain(params: Params, state: State, inputs: Any) -> Any:
+            return self._step(params, self._step.prepare(params, state), state, inputs)
+
+        def twin(params: Params, state: State, inputs: Any) -> Any:
+            return self._twin.once(params, state, inputs)
+
+        return differentiated_as(plain, twin, values_too=True)(params, state, inputs)
 
     def run(
         self,
@@ -122,11 +135,14 @@ class Simulation:
         state: State,
         duration: Any,
         inputs: Mapping[str, Array] | None = None,
+        *,
+        float_spikes: bool = False,
     ) -> tuple[State, dict[str, Any]]:
         """Run for a time, or for a whole number of steps.
 
         ``inputs``: arrays with the steps as first axis. The record has, for each monitor, a `SpikeRecord`, or a
-        dictionary of arrays with the steps (or samples) as first axis.
+        dictionary of arrays with the steps (or samples) as first axis. ``float_spikes``: spikes are recorded as floats
+        too, for losses that depend on them: ``record["spikes"].dense()`` and ``counts()`` then have a derivative.
         """
         steps = self.steps(duration)
         for path, values in (inputs or {}).items():
@@ -136,7 +152,8 @@ class Simulation:
                     f" shape {np.shape(values)}"
                 )
         phase = self._phase(state.step, steps)
-        return self._scan(params, state, dict(inputs) if inputs else None, steps=steps, phase=phase)
+        given = dict(inputs) if inputs else None
+        return self._scan(params, state, given, steps=steps, phase=phase, float_spikes=bool(float_spikes))
 
     def _phase(self, first: Array, steps: int) -> int | None:
         """Where a run begins in the intervals of slower monitors, if the number of their samples depends on it."""
@@ -156,14 +173,49 @@ class Simulation:
         """A duration in steps; anything but a whole number of them is an error."""
         return duration_steps(duration, self.dt)
 
+    @cached_property
+    def _twin(self) -> Twin:
+        """What is differentiated in place of the run; built for the first derivative."""
+        return Twin(self.setting, self.gradient)
+
+    def _differentiable(
+        self,
+        params: Params,
+        state: State,
+        inputs: Mapping[str, Array] | None,
+        *,
+        steps: int,
+        phase: int | None,
+        float_spikes: bool = False,
+    ) -> tuple[State, dict[str, Any]]:
+        """The run as it is computed, with the derivative of its twin."""
+
+        def plain(params: Params, state: State, inputs: Any) -> Any:
+            return self._run_steps(params, state, inputs, steps=steps, phase=phase, float_spikes=float_spikes)
+
+        def twin(params: Params, state: State, inputs: Any) -> Any:
+            new, rows = self._twin.run(params, state, inputs, steps, float_spikes)
+            return new, self.finish(rows, state.step, steps, phase)
+
+        if self.gradient.relaxed:
+            return twin(params, state, inputs)
+        return differentiated_as(plain, twin, values_too=True)(params, state, inputs)
+
     def _run_steps(
-        self, params: Params, state: State, inputs: Mapping[str, Array] | None, *, steps: int, phase: int | None
+        self,
+        params: Params,
+        state: State,
+        inputs: Mapping[str, Array] | None,
+        *,
+        steps: int,
+        phase: int | None,
+        float_spikes: bool = False,
     ) -> tuple[State, dict[str, Any]]:
         first = state.step
         tables = state.tables
         prepared = self._step.prepare(params, state)
         unroll = self.unroll or self.default_unroll()
-        fused = Fused.of(self._step, params, state, prepared) if inputs is None and steps else None
+        fused = Fused.of(self._step, params, state, prepared) if inputs is None and steps and not float_spikes else None
         if fused is not None:
             carry, rows = jax.lax.scan(
                 lambda carry, _: fused(carry, first), fused.enter(state, steps), length=steps, unroll=unroll
@@ -173,7 +225,7 @@ class Simulation:
         moving = replace(state, tables=None)  # type: ignore[arg-type]
 
         def body(carry: State, given: Any) -> tuple[State, Any]:
-            new, record = self._step(params, prepared, replace(carry, tables=tables), given)
+            new, record = self._step(params, prepared, replace(carry, tables=tables), given, float_spikes)
             return replace(new, tables=None), record  # type: ignore[arg-type]
 
         moving, rows = jax.lax.scan(body, moving, inputs, length=steps, unroll=unroll)

@@ -45,6 +45,7 @@ class Step:
         prepared: tuple[Any, ...],
         state: State,
         inputs: Mapping[str, Array] | None = None,
+        float_spikes: bool = False,
     ) -> tuple[State, Record]:
         """The next state, and what the monitors record in this step."""
         if inputs:
@@ -64,6 +65,7 @@ class Step:
                     )
                 params[owner][name] = jnp.broadcast_to(jnp.asarray(value, old.dtype), old.shape)
         frame = self.frame(params, state)
+        frame.float_spikes = float_spikes
         record: Record = {}
         for part, ready in zip(self.parts, prepared, strict=True):
             operation = part.operation

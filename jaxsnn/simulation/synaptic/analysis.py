@@ -13,9 +13,9 @@ reads to its own new values and to what it adds, and only the active synapses ne
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from jaxsnn.codegen.lower import Block, lower
 from jaxsnn.equations.expressions import Binary, Call, Expr, Name, Number, Unary, calls, names, substitute, walk
@@ -27,6 +27,7 @@ from jaxsnn.program import Code, Key, Ref
 __all__ = ["Action", "Analysis", "Change", "analyse"]
 
 Kind = Literal["local", "assign", "add", "multiply", "divide", "overwrite"]
+Functions = Mapping[str, Callable[..., Any]] | None
 ENDS = ("pre", "post")
 COUNTED = frozenset({"rand", "randn"})
 """Random functions whose numbers are counted by synapse, so that active synapses can draw them alone."""
@@ -109,7 +110,7 @@ class Analysis:
         """Whether what it adds is known before any spike."""
         return self.additive and all(map(constant, self.reads))
 
-    def block(self, name: str, constant: Callable[[str], bool]) -> Block:
+    def block(self, name: str, constant: Callable[[str], bool], functions: Functions = None) -> Block:
         """A block of one stage as a function of one synapse, with one result for each change."""
         statements = []
         sums: set[str] = set()
@@ -123,12 +124,15 @@ class Analysis:
             before = Binary("+", Name(result), action.expr) if result in sums else action.expr
             sums.add(result)
             statements.append(Assign(result, "=", before))
-        return lower(name, statements, tuple(change.result for change in self.changes), constant)
+        results_of = tuple(change.result for change in self.changes)
+        return lower(name, statements, results_of, constant, functions=functions)
 
-    def blocks(self, name: str) -> tuple[Block, ...]:
+    def blocks(self, name: str, functions: Functions = None) -> tuple[Block, ...]:
         """The value of each action, as a function of what it reads."""
         return tuple(
-            lower(f"{name}_{k}", (), ("_value",), lambda name: False, extra={"_value": action.expr})
+            lower(
+                f"{name}_{k}", (), ("_value",), lambda name: False, extra={"_value": action.expr}, functions=functions
+            )
             for k, action in enumerate(self.actions)
         )
 

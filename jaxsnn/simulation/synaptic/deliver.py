@@ -88,7 +88,7 @@ class DeliverStep:
         if not others or wiring.delay is not None or wiring.repeats > 1:
             return []
         now = frame.clock("t_in_timesteps", self.operation.every)
-        none = jnp.zeros(first.shape[1], bool)
+        none = jnp.zeros(first.shape[1], first.dtype)
         taken = [source_ring.exchange(ring, now, none, 0) for ring in others]
         frame.rings[pathway] = (first, *(ring for _, ring in taken))
         return [due for due, _ in taken]

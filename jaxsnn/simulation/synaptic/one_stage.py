@@ -8,11 +8,13 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
+from jaxsnn.codegen.jax_guarded import GUARDED
 from jaxsnn.delays import interpolated, target_ring
 from jaxsnn.events import EXECUTIONS, NUMBER, Operands, Output, Wiring, choose
 from jaxsnn.program import Deliver, Ref
 from jaxsnn.random import CounterDraw
 from jaxsnn.simulation.frame import Frame, Setting
+from jaxsnn.simulation.gradient.delivery import SmoothDelivery
 from jaxsnn.simulation.synaptic.analysis import Analysis
 
 __all__ = ["OneStage"]
@@ -53,7 +55,9 @@ class OneStage:
         self.constant = analysis.constant(fixed) and not self.delay_moves
         # Only what is one number for all synapses is computed once a run; the rest would be as long as they are many.
         self.block = analysis.block(
-            operation.name, lambda name: fixed(name) and (name == "dt" or scope[name].via == "scalar")
+            operation.name,
+            lambda name: fixed(name) and (name == "dt" or scope[name].via == "scalar"),
+            GUARDED if setting.gradient else None,
         )
         self.hoisted = tuple(f"_c{k}" for k in range(self.block.hoisted))
         outputs = tuple(self._output(change.name, change.ref) for change in self.changes)
@@ -156,7 +160,10 @@ class OneStage:
         fits = self.constant or self.analysis.fits_kernel
         if name is None or (name == "dense" and not self.constant) or (name == "kernel" and not fits):
             name = choose(wiring, self.constant, self.setting.backend, wiring.delay is not None, fits).name
-        return EXECUTIONS[name]
+        gradient = self.setting.gradient
+        if gradient is None:
+            return EXECUTIONS[name]
+        return SmoothDelivery(EXECUTIONS[name], self.constant, wiring, self.outputs, gradient.relaxed)
 
     def apply(self, frame: Frame, prepared: Prepared | None, spikes: Any) -> None:
         if prepared is None:

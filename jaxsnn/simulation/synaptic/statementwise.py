@@ -12,10 +12,14 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 
+from jaxsnn.codegen.jax_guarded import GUARDED
 from jaxsnn.events import Wiring
 from jaxsnn.program import Deliver, Ref
 from jaxsnn.random import Draw
 from jaxsnn.simulation.frame import Frame, Setting
+from jaxsnn.simulation.gradient.delivery import overwritten, product
+from jaxsnn.simulation.gradient.spikes import blend, expected, flags
+from jaxsnn.simulation.gradient.transform import differentiated_as
 from jaxsnn.simulation.synaptic.analysis import ENDS, Action, Analysis
 
 __all__ = ["Statementwise"]
@@ -44,7 +48,7 @@ class Statementwise:
         self.operation = operation
         self.analysis = analysis
         self.setting = setting
-        self.blocks = analysis.blocks(operation.name)
+        self.blocks = analysis.blocks(operation.name, GUARDED if setting.gradient else None)
 
     @property
     def block(self) -> str:
@@ -64,14 +68,14 @@ class Statementwise:
         return Order(source, wiring.origin(source), unsort(wiring.target), unsort(number), wiring.synapse)
 
     def apply(self, frame: Frame, order: Order, spikes: Array) -> None:
-        arrives = (spikes != 0)[order.source]
+        arrives = (spikes if self.setting.gradient else spikes != 0)[order.source]
         words = frame.words(self.operation.name)
         local: dict[str, Array] = {}
         draws = 0
         for action, block in zip(self.analysis.actions, self.blocks, strict=True):
             arguments = [local[name] if name in local else self._read(name, frame, order) for name in block.reads]
             draw = Draw(words, jnp.arange(order.source.shape[0], dtype=jnp.int32), self.setting.dtype, draws)
-            (value,) = block.run(*arguments, draw)
+            (value,) = block.run(*arguments, expected(draw, self.setting.gradient))
             draws += block.draws
             value = jnp.broadcast_to(value, order.source.shape)
             if action.kind == "local":
@@ -102,36 +106,49 @@ class Statementwise:
         ref = code.scope[action.target]
         old = frame.value(ref.key)
         if ref.via == "self":
-            frame.values[ref.key] = jnp.where(arrives, value.astype(old.dtype), old)
+            frame.values[ref.key] = blend(arrives, value.astype(old.dtype), old)
             return
         neuron = self._neuron(ref, order)
         guard = code.guards.get(action.target)
         counts = arrives
         if guard is not None:
-            counts = counts & frame.value(code.scope[guard].key)[neuron]
-        frame.values[ref.key] = _WRITES[action.kind](old, neuron, value, counts, order)
+            counts = jnp.where(frame.value(code.scope[guard].key)[neuron], counts, jnp.zeros_like(counts))
+        write = _WRITES[action.kind]
+        gradient = self.setting.gradient
+        if gradient is not None and action.kind == "overwrite":
+            write = _smooth_overwrite if gradient.relaxed else differentiated_as(_overwrite, _smooth_overwrite)
+        frame.values[ref.key] = write(old, neuron, value, counts, order)
 
 
 def _add(old: Array, neuron: Array, value: Array, counts: Array, order: Order) -> Array:
-    return old.at[neuron].add(jnp.where(counts, value, 0).astype(old.dtype))
+    return old.at[neuron].add(blend(counts, value, jnp.zeros_like(value)).astype(old.dtype))
+
+
+def _factors(old: Array, neuron: Array, value: Array, counts: Array) -> Array:
+    factor = blend(counts, value, jnp.ones_like(value))
+    if counts.dtype != jnp.bool_ and jnp.issubdtype(factor.dtype, jnp.floating):
+        return product(old.shape[0], factor, neuron)
+    return jnp.ones(old.shape, factor.dtype).at[neuron].mul(factor)
 
 
 def _multiply(old: Array, neuron: Array, value: Array, counts: Array, order: Order) -> Array:
-    factor = jnp.where(counts, value, 1)
-    return (old * jnp.ones(old.shape, factor.dtype).at[neuron].mul(factor)).astype(old.dtype)
+    return (old * _factors(old, neuron, value, counts)).astype(old.dtype)
 
 
 def _divide(old: Array, neuron: Array, value: Array, counts: Array, order: Order) -> Array:
-    factor = jnp.where(counts, value, 1)
-    return (old / jnp.ones(old.shape, factor.dtype).at[neuron].mul(factor)).astype(old.dtype)
+    return (old / _factors(old, neuron, value, counts)).astype(old.dtype)
 
 
 def _overwrite(old: Array, neuron: Array, value: Array, counts: Array, order: Order) -> Array:
     if not order.position.shape[0]:
         return old
-    last = jnp.full(old.shape, -1, jnp.int32).at[neuron].max(jnp.where(counts, order.position, -1))
+    last = jnp.full(old.shape, -1, jnp.int32).at[neuron].max(jnp.where(flags(counts), order.position, -1))
     written = value[order.sorted[jnp.maximum(last, 0)]]
     return jnp.where(last >= 0, written.astype(old.dtype), old)
+
+
+def _smooth_overwrite(old: Array, neuron: Array, value: Array, counts: Array, order: Order) -> Array:
+    return overwritten(old, neuron, value, counts, order.sorted)
 
 
 _WRITES = {"add": _add, "multiply": _multiply, "divide": _divide, "overwrite": _overwrite}

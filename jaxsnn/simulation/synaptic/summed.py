@@ -6,6 +6,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from jaxsnn.codegen.jax_guarded import GUARDED
 from jaxsnn.codegen.lower import lower
 from jaxsnn.equations.statements import Assign
 from jaxsnn.program import Summed
@@ -28,6 +29,7 @@ class SummedStep:
             ("_summed",),
             setting.constant_name(operation.code.scope),
             extra={"_summed": statement.expr},
+            functions=GUARDED if setting.gradient else None,
         )
 
     def _arguments(self, names: tuple[str, ...], frame: Frame) -> list[Any]:
