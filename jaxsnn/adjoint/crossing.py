@@ -92,33 +92,41 @@ def first_crossings(
         return jax.jvp(margin, (s,), (jnp.ones_like(s),))
 
     lows, highs = jnp.full_like(since, low), jnp.full_like(since, high)
-    below, rise = with_slope(lows)
-    above, fall = with_slope(highs)
+    # Both ends in one evaluation: half the program to compile.
+    (below, above), (rise, fall) = jax.vmap(with_slope)(jnp.stack([lows, highs]))
     at_once = free & (below > 0)
     waiting = free & ~at_once
     # Where the margin rises at one end and falls at the other, it lies below both tangents.
     both = (rise > 0) & (fall < 0)
     meet = jnp.where(both, (above - below - fall * (highs - lows)) / jnp.where(both, rise - fall, 1), 0)
     may_peak = waiting & (above <= 0) & both & (below + rise * meet > 0)
-    peaks = jax.lax.cond(jnp.any(may_peak), lambda: _maximum(with_slope, lows, highs), lambda: highs)
+    peaks, height = jax.lax.cond(
+        jnp.any(may_peak), lambda: _maximum(with_slope, lows, highs), lambda: (highs, jnp.full_like(highs, -1))
+    )
     peaks = jnp.where(may_peak, peaks, highs)
-    fires = waiting & ((above > 0) | (may_peak & (margin(peaks) > 0)))
+    fires = waiting & ((above > 0) | (may_peak & (height > 0)))
     roots = jax.lax.cond(jnp.any(fires), lambda: _root(with_slope, lows, peaks, fires), lambda: highs)
     at_since = jax.vmap(lambda t, x, own: population.margin(t, x, {**own, **common}))(since, x, constants)
     return jnp.where(at_once, lows, jnp.where(fires, roots, jnp.inf)), at_since
 
 
-def _maximum(with_slope: Callable[[Array], tuple[Array, Array]], low: Array, high: Array) -> Array:
-    """Where the slope changes its sign, by halving."""
+def _maximum(with_slope: Callable[[Array], tuple[Array, Array]], low: Array, high: Array) -> tuple[Array, Array]:
+    """Where the slope changes its sign, by halving, and the largest margin on the way there."""
 
-    def halve(_: Array, ends: tuple[Array, Array]) -> tuple[Array, Array]:
-        a, b = ends
+    def halve(_: Array, found: tuple[Array, ...]) -> tuple[Array, ...]:
+        a, b, best, height = found
         middle = (a + b) / 2
-        rising = with_slope(middle)[1] > 0
-        return jnp.where(rising, middle, a), jnp.where(rising, b, middle)
+        value, slope = with_slope(middle)
+        rising, higher = slope > 0, value > height
+        return (
+            jnp.where(rising, middle, a),
+            jnp.where(rising, b, middle),
+            jnp.where(higher, middle, best),
+            jnp.where(higher, value, height),
+        )
 
-    a, _ = jax.lax.fori_loop(0, MOST_HALVINGS // 2, halve, (low, high))
-    return a
+    first = (low, high, low, jnp.full_like(low, -jnp.inf))
+    return jax.lax.fori_loop(0, MOST_HALVINGS // 2, halve, first)[2:]
 
 
 def _root(with_slope: Callable[[Array], tuple[Array, Array]], low: Array, high: Array, wanted: Array) -> Array:

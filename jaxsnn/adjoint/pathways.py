@@ -22,7 +22,7 @@ __all__ = ["Operand", "Pathway", "Units", "units_of"]
 Array = Any
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Units:
     """The units of a pathway, synapses sorted by source.
 
@@ -68,7 +68,7 @@ class Operand:
     name: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Pathway:
     """What a spike does to the neurons at the other end.
 

@@ -45,7 +45,7 @@ def evaluate(block: Block, given: Numbers) -> dict[str, Array]:
     return dict(zip(block.returns, block.run(*(given[name] for name in block.reads), *prepared, None), strict=True))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Population:
     """A group of neurons.
 

@@ -24,7 +24,7 @@ _DISCRETE = ("not_refractory", "lastspike")
 _OF_STEPS = {"dt": "the time step", "t_in_timesteps": "the number of the step", "_lastspike": "the step of a spike"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Input:
     """Neurons that fire at given times. first: number of the first, counted after all neurons with equations."""
 
@@ -35,7 +35,7 @@ class Input:
     times: np.ndarray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Model:
     """A network in continuous time.
 

@@ -104,7 +104,7 @@ class Search:
 
     def __call__(
         self, env: Environment, moving: Moving, queue: Queue, end: Array, room: int
-    ) -> tuple[Moving, Queue, Tape]:
+    ) -> tuple[Queue, Tape]:
         """Run to the step ``end`` of the grid; ``room``: most events."""
         dtype = moving.since.dtype
         dt = jnp.asarray(self.model.dt, dtype)
@@ -137,7 +137,7 @@ class Search:
         for leaf in jax.tree.leaves(moving.values):
             broken = broken | jnp.any(~jnp.isfinite(leaf))
         status = jnp.where((status == 0) & broken, _NAN, status)
-        return moving, queue, Tape(tape, count, status)
+        return queue, Tape(tape, count, status)
 
     def _next(
         self, env: Environment, moving: Moving, queue: Queue, delays: Array, now: Array, dt: Array

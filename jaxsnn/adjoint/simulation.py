@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -10,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxsnn.adjoint.moves import Moves, Moving, advance
+from jaxsnn.adjoint.moves import Event, Moves, Moving, advance
 from jaxsnn.adjoint.populations import Environment
 from jaxsnn.adjoint.reading import Model, read
 from jaxsnn.adjoint.records import ExactSpikes, ExactState
@@ -109,7 +110,8 @@ class ExactSimulation:
         self._search = Search(model, self._moves, max_spikes)
         self.max_events = self._most_events() if max_events is None else int(max_events)
         self._groups = {p.owner: (p.first, p.size) for p in model.populations}
-        self._run = jax.jit(self._run_steps, static_argnames="steps")
+        self._find = jax.jit(self._find_events, static_argnames="steps")
+        self._repeat = jax.jit(self._repeat_events, static_argnames="steps")
         self._tables = self._read_tables()
 
     def _most_events(self) -> int:
@@ -181,9 +183,22 @@ class ExactSimulation:
                 tables.setdefault(owner, {})[name] = array[0] if variable.scalar and array.shape == (1,) else array
         return tables
 
-    get = staticmethod(get)
-    paths = staticmethod(paths)
-    put = staticmethod(put)
+    @staticmethod
+    def get(tree: Params | ExactState, path: str) -> Array:
+        """The leaf at a dotted name, ``"cells.v"``, of parameters or state."""
+        return get(tree, path)
+
+    @staticmethod
+    def put(tree: Any, path: str, value: Any) -> Any:
+        """A copy of parameters or state with another value (of the same shape) at a dotted name."""
+        if isinstance(tree, ExactState):
+            return replace(tree, values=put(tree.values, path, value))
+        return put(tree, path, value)
+
+    @staticmethod
+    def paths(tree: Params | ExactState) -> list[str]:
+        """All dotted names of parameters or state."""
+        return paths(tree.values if isinstance(tree, ExactState) else tree)
 
     # ---- running ----------------------------------------------------------------------------------
 
@@ -194,51 +209,60 @@ class ExactSimulation:
 
         Raises:
             NumericalError: if ``max_spikes`` or ``max_events`` was too small, a delay was negative, or a value became
-                NaN. While JAX transforms the run nothing can be raised: then all times are NaN, and ``check`` says
+                NaN. Inside `jax.jit` or `jax.vmap` nothing can be raised: then all times are NaN, and ``check`` says
                 why as soon as there are numbers.
         """
         steps = duration_steps(duration, self.dt)
-        state, spikes = self._run(params, state, steps=steps)
-        if not isinstance(spikes.status, jax.core.Tracer):
-            self.check(spikes)
-        return state, spikes
+        # First what happens, without any derivative; then the same events again, with it. Two functions, so that a
+        # gradient compiles the second only, and finds what went wrong in the first before it begins.
+        queue, tape = self._find(*jax.lax.stop_gradient((params, state)), steps=steps)
+        if not isinstance(tape.status, jax.core.Tracer):
+            self._check(tape.status)
+        return self._repeat(params, state, queue, tape, steps=steps)
 
     def check(self, spikes: ExactSpikes) -> None:
         """Raise what a transformed run could not raise."""
-        for status in np.unique(np.asarray(spikes.status)):
+        self._check(spikes.status)
+
+    def _check(self, statuses: Array) -> None:
+        for status in np.unique(np.asarray(statuses)):
             if status:
                 what = STATUS[status].format(max_spikes=self.max_spikes, max_events=self.max_events)
                 advice = {1: "; give adjoint.compile a larger max_spikes", 2: "; give it a larger max_events"}
                 raise NumericalError(f"the run was stopped by {what}{advice.get(int(status), '')}")
 
-    def _run_steps(self, params: Params, state: ExactState, *, steps: int) -> tuple[ExactState, ExactSpikes]:
+    def _start(self, params: Params, state: ExactState) -> tuple[Environment, Moving, Array]:
         env = Environment(params, self._tables)
-        search, given = self._search, self._search.given
-        dt = jnp.asarray(self.dt, self.dtype)
-        begin, end = state.step.astype(self.dtype) * dt, state.step + steps
+        begin = state.step.astype(self.dtype) * jnp.asarray(self.dt, self.dtype)
         times = [params[i.owner]["times"] for i in self.model.inputs]
-        spikes = state.spikes.at[:given].set(jnp.concatenate(times)) if times else state.spikes
+        spikes = state.spikes
+        if times:
+            spikes = spikes.at[: self._search.given].set(jnp.concatenate(times))
         n = self.model.neurons
-        moving = Moving(
-            state.values, jnp.full(n, begin), state.free, state.release, jnp.ones(n, bool), spikes, state.step
-        )
+        fresh = jnp.ones(n, bool)
+        return env, Moving(state.values, jnp.full(n, begin), state.free, state.release, fresh, spikes, state.step), begin
+
+    def _find_events(self, params: Params, state: ExactState, *, steps: int) -> tuple[Queue, Tape]:
+        env, moving, begin = self._start(params, state)
+        times = moving.spikes[: self._search.given]
+        queue = self._search.start(env, state.queue, times, begin, state.step == 0)
         room = self.max_events + (steps if self.model.stepped else 0)
+        return self._search(env, moving, queue, state.step + steps, room)
 
-        # First what happens, without any derivative; then the same events again, with it.
-        still_env, still = jax.lax.stop_gradient((params, moving))
-        still_env = Environment(still_env, self._tables)
-        queue = search.start(still_env, state.queue, still.spikes[:given], begin, state.step == 0)
-        carried = queue.count
-        found, queue, tape = search(still_env, still, queue, end, room)
+    def _repeat_events(
+        self, params: Params, state: ExactState, queue: Queue, tape: Tape, *, steps: int
+    ) -> tuple[ExactState, ExactSpikes]:
+        env, moving, _ = self._start(params, state)
 
-        def again(moving: Moving, event: Any) -> tuple[Moving, None]:
+        def again(moving: Moving, event: Event) -> tuple[Moving, None]:
             return self._moves(env, moving, event), None
 
-        moving, _ = jax.lax.scan(again, moving, jax.lax.stop_gradient(tape.events))
-        finish = end.astype(self.dtype) * dt
+        moving, _ = jax.lax.scan(again, moving, tape.events)
+        end = state.step + steps
+        finish = end.astype(self.dtype) * jnp.asarray(self.dt, self.dtype)
         for population in self.model.populations:
             moving = advance(population, env, moving, finish)
-        return self._result(moving, queue, tape, carried, end)
+        return self._result(moving, queue, tape, state.queue.count, end)
 
     def _result(
         self, moving: Moving, queue: Queue, tape: Tape, carried: Array, end: Array
