@@ -92,16 +92,19 @@ class Moves:
         return jax.lax.switch(event.move, self._table, env, moving, event)
 
 
+def _again(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, computed again in the backward pass: its arguments are fewer than what happens inside."""
+    return jax.checkpoint(function, prevent_cse=False)
+
+
 def advance(population: Population, env: Environment, moving: Moving, t: Array) -> Moving:
     """All neurons of a group, carried to time t (one for all, or one for each)."""
-    # A step of a scheme is cheaper to repeat in the backward pass than to keep.
-    flows = jax.checkpoint(population.flows) if population.stepped else population.flows
     own = slice(population.first, population.first + population.size)
     since = moving.since[own]
     constants = population.constants(env, jnp.arange(population.size, dtype=jnp.int32))
     x = {name: moving.values[population.owner][name] for name in population.variables}
     t = jnp.broadcast_to(t, since.shape)
-    x = flows(t - since, since, moving.step, moving.free[own], x, constants, population.common(env))
+    x = _again(population.flows)(t - since, since, moving.step, moving.free[own], x, constants, population.common(env))
     return replace(
         moving,
         values=_with(moving.values, population.owner, x),
@@ -137,11 +140,7 @@ class _Spike:
         g = population.first + n
         x, since = _at(moving.values, population, n), moving.since[g]
         constants = {**population.constants(env, n), **population.common(env)}
-        at_once = event.at_once | (event.move != self.number)
-        t = crossing_time(population, event.time, at_once, since, moving.step, x, constants)
-        t = event.at(self.number, t, since)
-        x = population.flow(t - since, since, moving.step, jnp.asarray(True), x, constants)
-        x = population.fired(t, x, constants)
+        t, x, release = _again(self._fire)(event, since, moving.step, x, constants)
         moving = replace(
             moving,
             values=_put(moving, population, n, x),
@@ -154,8 +153,17 @@ class _Spike:
         return replace(
             moving,
             free=moving.free.at[g].set(False),
-            release=moving.release.at[g].set(t + population.rest(constants)),
+            release=moving.release.at[g].set(release),
         )
+
+    def _fire(self, event: Event, since: Array, step: Array, x: Any, constants: Any) -> tuple[Array, Any, Array]:
+        """The time, the state after the reset, and the end of the refractory period."""
+        population = self.population
+        at_once = event.at_once | (event.move != self.number)
+        t = crossing_time(population, event.time, at_once, since, step, x, constants)
+        t = event.at(self.number, t, since)
+        x = population.flow(t - since, since, step, jnp.asarray(True), x, constants)
+        return t, population.fired(t, x, constants), t if population.period is None else t + population.rest(constants)
 
 
 @dataclass(frozen=True)
@@ -171,7 +179,7 @@ class _Release:
         x, since = _at(moving.values, population, n), moving.since[g]
         t = event.at(self.number, moving.release[g], since)
         constants = {**population.constants(env, n), **population.common(env)}
-        x = population.flow(t - since, since, moving.step, jnp.asarray(False), x, constants)
+        x = _again(population.flow)(t - since, since, moving.step, jnp.asarray(False), x, constants)
         return replace(
             moving,
             values=_put(moving, population, n, x),
@@ -202,7 +210,8 @@ class _Delivery:
         g = population.first + n
         x, since, free = _at(moving.values, population, n), moving.since[g], moving.free[g]
         constants, times = population.constants(env, n), event.at(self.number, t, since)
-        x = population.flows(times - since, since, moving.step, free, x, constants, population.common(env))
+        flows = _again(population.flows)
+        x = flows(times - since, since, moving.step, free, x, constants, population.common(env))
         for variable, value in pathway.additions(env, u, row, t, x, free).items():
             x[variable] = x[variable] + value
         inside, among_all = jnp.where(valid, n, population.size), jnp.where(valid, g, moving.since.shape[0])

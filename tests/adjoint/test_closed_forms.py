@@ -79,7 +79,7 @@ def synaptic():
     jax.config.update("jax_enable_x64", True)
     cell = snn.NeuronGroup(
         1,
-        "dv/dt = (g - v)/taum : 1\ndg/dt = -g/taus : 1",
+        "dv/dt = (g - v)/taum : 1\ndg/dt = -g/taus : 1\ndQ/dt = g/taus : 1",
         threshold="v > theta",
         reset="v = 0",
         method="exact",
@@ -100,7 +100,7 @@ def rise(params):
     Derivatives by taum and taus apart come from v(t) = w taus/(taum - taus) (exp(-t/taum) - exp(-t/taus)).
     """
     w, theta, taum = params["syn"]["w"][0], params["cell"]["theta"], params["cell"]["taum"]
-    u = (1 + jnp.sqrt(1 - 4 * theta / w)) / 2
+    u = (1 + jnp.sqrt(1 - 4 * theta / w)) / 2  # the larger root is the earlier time
     return -taum * jnp.log(u)
 
 
@@ -188,30 +188,20 @@ def test_equal_neurons_fire_together_and_keep_their_own_derivatives():
     np.testing.assert_allclose(found, np.eye(3)[:, None, :] * np.array([one, 2 * one])[:, None], rtol=1e-11)
 
 
-def test_integral_is_one_more_equation():
-    """The integral of v from 0 to T, with one reset on the way; by I: T - ... from the closed form of both pieces."""
-    cell = snn.NeuronGroup(
-        1,
-        "dv/dt = (I - v)/tau : 1\ndJ/dt = v/second : 1\nI : 1",
-        threshold="v > 1",
-        reset="v = 0",
-        namespace={"tau": 10 * ms},
-        method="exact",
-        name="cell",
-    )
-    cell.I = 2
-    exact, params, state = compiled(cell)
+def test_integral_is_one_more_equation(synaptic):
+    """Q is the integral of g/taus: w (1 - exp(-(T - t)/taus)) for a spike that arrives at t."""
+    exact, params, state = synaptic
 
-    def closed(I, tau, T=12e-3):
-        t = tau * jnp.log(I / (I - 1))
-        piece = lambda s: I * s - I * tau * (1 - jnp.exp(-s / tau))  # noqa: E731
-        return piece(t) + piece(T - t)
+    def closed(params, T=30e-3):
+        arrival = params["source"]["times"][0] + params["syn"]["delay"]
+        return params["syn"]["w"][0] * (1 - jnp.exp(-(T - arrival) / params["cell"]["taus"]))
 
-    def found(I, tau):
-        given = exact.put(exact.put(params, "cell.I", I), "cell.tau", tau)
-        return exact.run(given, state, 12 * ms)[0]["cell"]["J"][0]
+    def found(params):
+        return exact.run(params, state, 30 * ms)[0]["cell"]["Q"][0]
 
-    np.testing.assert_allclose(found(2.0, 10e-3), closed(2.0, 10e-3), rtol=1e-12)
-    np.testing.assert_allclose(
-        jax.grad(found, (0, 1))(2.0, 10e-3), jax.grad(closed, (0, 1))(2.0, 10e-3), rtol=1e-10
+    np.testing.assert_allclose(found(params), closed(params), rtol=1e-13)
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-12),
+        jax.grad(found)(params),
+        jax.grad(closed)(params),
     )
