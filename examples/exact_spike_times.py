@@ -48,12 +48,12 @@ equations = """
 dv/dt = (g - v)/taum : 1
 dg/dt = -g/taus : 1
 """
-settings = dict(
-    threshold="v > theta",
-    reset="v = 0",
-    method="exact",
-    namespace={"taum": 10 * ms, "taus": 5 * ms, "theta": 1.0},
-)
+settings = {
+    "threshold": "v > theta",
+    "reset": "v = 0",
+    "method": "exact",
+    "namespace": {"taum": 10 * ms, "taus": 5 * ms, "theta": 1.0},
+}
 rng = np.random.default_rng(1)
 source = snn.SpikeGeneratorGroup(n_in, np.arange(n_in), np.sort(rng.uniform(1, 8, n_in)) * ms)
 hidden = snn.NeuronGroup(n_hidden, equations, **settings)
@@ -80,6 +80,7 @@ scale = {"w": 1.0, "delay": 1e-3}  # what is learned is of order 1, so that one 
 
 
 def with_values(values):
+    """The parameters with the values that are learned."""
     given = params
     for path, value in values.items():
         given = exact.put(given, path, value * scale[path.split(".")[1]])
@@ -87,6 +88,7 @@ def with_values(values):
 
 
 def first_spikes(given):
+    """Of each output neuron, in second."""
     return exact.run(given, state, duration)[1].trains("output", 1)[:, 0]
 
 
@@ -103,6 +105,7 @@ moments = optimizer.init(values)
 
 @jax.jit
 def update(values, moments):
+    """One step of the optimizer."""
     loss, slopes = jax.value_and_grad(lambda values: loss_of(with_values(values)))(values)
     changes, moments = optimizer.update(slopes, moments)
     values = optax.apply_updates(values, changes)
@@ -116,11 +119,12 @@ for path, k in (("first.w", 1), ("second.delay", 2), ("hidden.taum", ())):
     old = exact.get(params, path)
     h = 1e-5 * float(old[k])
     up, down = (loss_of(exact.put(params, path, old.at[k].add(sign * h))) for sign in (1, -1))
-    print(f"  {path:13} jax.grad {float(exact.get(slopes, path)[k]):+.6e}, central differences {(up - down) / (2 * h):+.6e}")
+    by_differences, by_gradient = (up - down) / (2 * h), float(exact.get(slopes, path)[k])
+    print(f"  {path:13} jax.grad {by_gradient:+.6e}, central differences {by_differences:+.6e}")
 
 before = first_spikes(params)
 losses = []
-for k in range(updates):
+for _ in range(updates):
     values, moments, loss = update(values, moments)
     losses.append(float(loss))
 after = first_spikes(with_values(values))
@@ -139,15 +143,14 @@ print(f"largest distance to a target: {worst[0]:.1f} us at first, {worst[1]:.3f}
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained")
 axes[0].semilogy(np.sqrt(losses), color="#0072B2")
 axes[0].set(xlabel="update", ylabel="distance to the targets (ms, root mean square)")
-for times, given, color, label in (
-    (before, params, "0.6", "before"),
-    (after, with_values(values), "#D55E00", "after"),
-):
+for given, color, label in ((params, "0.6", "before"), (with_values(values), "#D55E00", "after")):
     _, spikes = exact.run(given, state, duration)
     for name, offset in (("hidden", 0), ("output", n_hidden + 1)):
         index, when = spikes.events_of(name)
         axes[1].plot(when * 1e3, index + offset, "|", color=color, markersize=7, label=label if offset else None)
-axes[1].plot(np.asarray(targets) * 1e3, np.arange(n_out) + n_hidden + 1, "o", mfc="none", color="#009E73", label="target")
+axes[1].plot(
+    np.asarray(targets) * 1e3, np.arange(n_out) + n_hidden + 1, "o", mfc="none", color="#009E73", label="target"
+)
 axes[1].axhline(n_hidden, color="0.8", linewidth=0.8)
 axes[1].set(xlabel="time (ms)", ylabel="neuron (hidden below, output above)")
 axes[1].legend(frameon=False, fontsize=8)

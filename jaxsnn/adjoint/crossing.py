@@ -46,7 +46,7 @@ def crossing_time(
 
 @crossing_time.defjvp
 def _crossing_time_jvp(population: Population, primals: Any, tangents: Any) -> tuple[Array, Array]:
-    found, at_once, since, step, x, constants = primals
+    _, at_once, since, step, x, constants = primals
     t = crossing_time(population, *primals)
 
     def along(s: Array) -> Array:

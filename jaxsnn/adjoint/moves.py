@@ -19,7 +19,7 @@ from jaxsnn.adjoint.pathways import Pathway
 from jaxsnn.adjoint.populations import Environment, Population
 from jaxsnn.adjoint.reading import Model
 
-__all__ = ["Event", "Moving", "Moves"]
+__all__ = ["Event", "Moves", "Moving", "advance"]
 
 Array = Any
 

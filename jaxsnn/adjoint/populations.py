@@ -85,7 +85,9 @@ class Population:
         found = evaluate(self.update, {**constants, **x, **clock})
         return {name: jnp.asarray(found.get(name, old), jnp.result_type(old)) for name, old in x.items()}
 
-    def flows(self, h: Array, t: Array, step: Array, free: Array, x: Numbers, constants: Numbers, common: Numbers) -> Any:
+    def flows(
+        self, h: Array, t: Array, step: Array, free: Array, x: Numbers, constants: Numbers, common: Numbers
+    ) -> Any:
         """`flow` of several neurons, each over its own h from its own t."""
 
         def one(h: Array, t: Array, free: Array, x: Numbers, constants: Numbers) -> dict[str, Array]:

@@ -212,7 +212,8 @@ def _constants(
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Names of constants that the blocks read: one value for each neuron, or one for all."""
     read = {name for block in blocks if block is not None for name in (*block.reads, *block.constants)}
-    own, shared = set(), set()
+    own: set[str] = set()
+    shared: set[str] = set()
     for code in codes:
         for name in read & set(code.scope):
             ref = code.scope[name]
@@ -252,7 +253,9 @@ def _pathway(
         if ref.key in written:
             if kind != "far" or ref.name not in target.variables:
                 raise _refusal(
-                    op.synapses, f"reads {name} in on_{op.trigger}, which changes with time", f"read {far} variables only"
+                    op.synapses,
+                    f"reads {name} in on_{op.trigger}, which changes with time",
+                    f"read {far} variables only",
                 )
             kind = "state"
         operands[name] = Operand(kind, ref.owner, ref.name)
@@ -317,4 +320,3 @@ def _check(owner: str, statements: Iterable[Statement], code: Code, of_steps: Ma
 
 def _refusal(name: str, what: str, advice: str) -> NotSupportedError:
     return NotSupportedError(f"{name} {what}; an exact gradient has no meaning for that yet: {advice}")
-

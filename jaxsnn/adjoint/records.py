@@ -44,7 +44,7 @@ class ExactState:
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class ExactSpikes:
-    """The spikes of a run, in order: (max_spikes,) arrays of which the first ``count`` are filled.
+    r"""The spikes of a run, in order: (max_spikes,) arrays of which the first ``count`` are filled.
 
     times: in second, not on any grid, differentiable; infinity behind the last spike, NaN throughout if the run failed
     (``status`` is not 0), so that nothing computed from it can be taken for a result; neuron: number among all neurons
@@ -55,7 +55,7 @@ class ExactSpikes:
         >>> from jaxsnn.units import ms
         >>> cell = snn.NeuronGroup(
         ...     2,
-        ...     "dv/dt = (I - v)/tau : 1\\nI : 1",
+        ...     "dv/dt = (I - v)/tau : 1\nI : 1",
         ...     threshold="v > 1",
         ...     reset="v = 0",
         ...     namespace={"tau": 10 * ms},

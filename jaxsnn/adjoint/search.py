@@ -102,9 +102,7 @@ class Search:
             return jnp.zeros(0)
         return jnp.concatenate([p.delays(env) for p in self.model.pathways])
 
-    def __call__(
-        self, env: Environment, moving: Moving, queue: Queue, end: Array, room: int
-    ) -> tuple[Queue, Tape]:
+    def __call__(self, env: Environment, moving: Moving, queue: Queue, end: Array, room: int) -> tuple[Queue, Tape]:
         """Run to the step ``end`` of the grid; ``room``: most events."""
         dtype = moving.since.dtype
         dt = jnp.asarray(self.model.dt, dtype)
@@ -222,7 +220,9 @@ class Search:
 
     def _global(self, event: Event) -> Array:
         firsts = jnp.asarray(_bases(self.moves.spike, [p.size for p in self.model.populations]))
-        return jnp.minimum(firsts[jnp.minimum(event.move, firsts.shape[0] - 1)] + event.which, max(self.model.neurons - 1, 0))
+        return jnp.minimum(
+            firsts[jnp.minimum(event.move, firsts.shape[0] - 1)] + event.which, max(self.model.neurons - 1, 0)
+        )
 
 
 def _join(parts: list[np.ndarray]) -> np.ndarray:

@@ -164,9 +164,7 @@ class ExactSimulation:
         nobody = partial(jnp.full, fill_value=-1, dtype=jnp.int32)
         queue = Queue(nobody(room), nobody(n), nobody(self._search.units), nobody(room), jnp.asarray(0, jnp.int32))
         never = partial(jnp.full, fill_value=jnp.inf, dtype=self.dtype)
-        return params, ExactState(
-            jnp.asarray(0, jnp.int32), values, jnp.ones(n, bool), never(n), never(room), queue
-        )
+        return params, ExactState(jnp.asarray(0, jnp.int32), values, jnp.ones(n, bool), never(n), never(room), queue)
 
     def _array(self, given: Any, scalar: bool) -> Array:
         array = jnp.asarray(getattr(given, "value", given), self.dtype)
@@ -240,7 +238,11 @@ class ExactSimulation:
             spikes = spikes.at[: self._search.given].set(jnp.concatenate(times))
         n = self.model.neurons
         fresh = jnp.ones(n, bool)
-        return env, Moving(state.values, jnp.full(n, begin), state.free, state.release, fresh, spikes, state.step), begin
+        return (
+            env,
+            Moving(state.values, jnp.full(n, begin), state.free, state.release, fresh, spikes, state.step),
+            begin,
+        )
 
     def _find_events(self, params: Params, state: ExactState, *, steps: int) -> tuple[Queue, Tape]:
         env, moving, begin = self._start(params, state)
@@ -291,7 +293,5 @@ class ExactSimulation:
         def roll(entries: Array) -> Array:
             return entries.at[given:].set(jnp.roll(entries[given:], -first))
 
-        queue = Queue(
-            roll(up(queue.next)), up(queue.last), up(queue.waiting), roll(queue.neuron), queue.count - first
-        )
+        queue = Queue(roll(up(queue.next)), up(queue.last), up(queue.waiting), roll(queue.neuron), queue.count - first)
         return ExactState(end, values, moving.free, moving.release, roll(moving.spikes), queue), spikes
