@@ -27,6 +27,7 @@ __all__ = ["crossing_time", "first_crossings"]
 Array = Any
 MOST_HALVINGS = 64
 """Enough to halve an interval down to the last digit of a 64-bit number."""
+MOST_STEPS = 3 * MOST_HALVINGS
 
 
 # ---- the derivative ----------------------------------------------------------------------------------
@@ -135,21 +136,22 @@ def _root(with_slope: Callable[[Array], tuple[Array, Array]], low: Array, high: 
 
     def unfinished(carry: tuple[Array, ...]) -> Array:
         count, _, _, _, moving = carry
-        return (count < MOST_HALVINGS) & jnp.any(moving)
+        return (count < MOST_STEPS) & jnp.any(moving)
 
     def improve(carry: tuple[Array, ...]) -> tuple[Array, ...]:
         count, a, b, s, moving = carry
         value, slope = with_slope(s)
         positive = value > 0
         a, b = jnp.where(positive, a, s), jnp.where(positive, s, b)
-        newton = s - value / jnp.where(slope == 0, 1, slope)
+        change = value / jnp.where(slope > 0, slope, 1)
+        # Newton's last change is lost in the last digit: then s is also an end of the bracket, and nothing is inside.
+        found = (slope > 0) & (jnp.abs(change) <= 2 * finest * jnp.abs(s))
+        done = found | (b - a <= 2 * finest * jnp.abs(b))
+        newton = s - change
         # Newton's steps may creep along one side of the bracket: every third step halves it.
-        inside = (newton > a) & (newton < b) & (slope > 0) & (count % 3 != 2)
+        inside = (slope > 0) & (newton > a) & (newton < b) & (count % 3 != 2)
         new = jnp.where(inside, newton, (a + b) / 2)
-        done = (value == 0) | (b - a <= 2 * finest * jnp.abs(b)) | (inside & (jnp.abs(new - s) <= finest * jnp.abs(s)))
-        new = jnp.where(moving, jnp.where(value == 0, s, new), s)
-        return count + 1, a, b, new, moving & ~done
+        return count + 1, a, b, jnp.where(moving & ~done, new, s), moving & ~done
 
-    # The first guess: a straight line.
     first = (low + high) / 2
     return jax.lax.while_loop(unfinished, improve, (0, low, high, first, wanted))[3]

@@ -250,6 +250,8 @@ def _pathway(
             kind = "clock"
         if ref is None or kind is None or (ref.owner == "clock" and ref.name != "t"):
             raise _refusal(op.synapses, f"reads {name} in on_{op.trigger}", "let it read weights and parameters")
+        if ref.key in written and kind == "self":
+            raise _refusal(op.synapses, f"changes {name} of the synapses (plasticity)", "leave that out")
         if ref.key in written:
             if kind != "far" or ref.name not in target.variables:
                 raise _refusal(

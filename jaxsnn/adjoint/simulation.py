@@ -88,7 +88,12 @@ class ExactSimulation:
         >>> import jax, jaxsnn as snn
         >>> from jaxsnn.units import ms
         >>> cell = snn.NeuronGroup(
-        ...     1, "dv/dt = (I - v)/tau : 1\nI : 1", threshold="v > 1", reset="v = 0", namespace={"tau": 10 * ms}
+        ...     1,
+        ...     "dv/dt = (I - v)/tau : 1\nI : 1",
+        ...     threshold="v > 1",
+        ...     reset="v = 0",
+        ...     namespace={"tau": 10 * ms},
+        ...     name="cell",
         ... )
         >>> cell.I = 2
         >>> exact = snn.adjoint.compile(snn.Network(cell), dt=1 * ms, max_spikes=10)
