@@ -205,3 +205,48 @@ def test_integral_is_one_more_equation(synaptic):
         jax.grad(found)(params),
         jax.grad(closed)(params),
     )
+
+
+def test_a_stimulus_in_steps_has_derivatives_by_its_values():
+    """I[0] for 5 ms, then I[1]: from v = I[0] (1 - exp(-5 ms/tau)) on in tau log((I[1] - v)/(I[1] - 1)).
+
+    The group is carried along the grid.
+    """
+    cell = snn.NeuronGroup(
+        1,
+        "dv/dt = (I(t) - v)/tau : 1",
+        threshold="v > 1",
+        reset="v = 0",
+        method="exact",
+        namespace={"tau": 10 * ms, "I": snn.TimedArray([0.5, 2.0], dt=5 * ms)},
+        name="cell",
+    )
+    exact, params, state = compiled(cell)
+
+    def closed(params):
+        I, tau = params["cell"]["I"], params["cell"]["tau"]
+        v = I[0] * (1 - jnp.exp(-5e-3 / tau))
+        return 5e-3 + tau * jnp.log((I[1] - v) / (I[1] - 1))
+
+    found = jax.value_and_grad(lambda p: exact.run(p, state, 14 * ms)[1].times[0])(params)
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-11), found, jax.value_and_grad(closed)(params)
+    )
+
+
+def test_equal_delays_can_be_learned_apart():
+    """Two spikes of one source reach two neurons, each by its own delay, though both are 1 ms now."""
+    cell = snn.NeuronGroup(2, "v : 1", threshold="v > 1", reset="v = 0", name="cell")
+    source = snn.SpikeGeneratorGroup(1, [0, 0], [0.5, 2] * ms, name="source")
+    syn = snn.Synapses(source, cell, on_pre="v_post += 1.5", delay=1 * ms, name="syn")
+    syn.connect()
+    exact, params, state = compiled(source, cell, syn, own_delays=("syn",))
+    assert params["syn"]["delay"].shape == (2,)
+
+    def times(delay):
+        return exact.run(exact.put(params, "syn.delay", delay), state, 5 * ms)[1].trains("cell", 2)
+
+    delays = jnp.array([1e-3, 1e-3])
+    np.testing.assert_allclose(times(delays), [[1.5e-3, 3e-3]] * 2, rtol=1e-12)
+    # Each neuron fires twice, and both times move with its own delay.
+    np.testing.assert_allclose(jax.jacfwd(times)(delays), np.eye(2)[:, None, :] * np.ones((1, 2, 1)), atol=1e-12)
