@@ -229,9 +229,7 @@ def test_a_stimulus_in_steps_has_derivatives_by_its_values():
         return 5e-3 + tau * jnp.log((I[1] - v) / (I[1] - 1))
 
     found = jax.value_and_grad(lambda p: exact.run(p, state, 14 * ms)[1].times[0])(params)
-    jax.tree.map(
-        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-11), found, jax.value_and_grad(closed)(params)
-    )
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-11), found, jax.value_and_grad(closed)(params))
 
 
 def test_equal_delays_can_be_learned_apart():

@@ -117,6 +117,7 @@ def test_quadratic_neuron_converges_to_its_closed_form_with_the_order_of_the_sch
     assert errors[0].max() / errors[1].max() > 60
 
 
+@pytest.mark.slow
 def test_adaptive_exponential_neuron_against_diffrax():
     """The first spike, and its derivatives through diffrax's own event handling and adjoint."""
     diffrax = pytest.importorskip("diffrax")
@@ -178,6 +179,7 @@ def test_a_run_cut_in_two_equals_one_run():
     np.testing.assert_allclose(now["cell"]["v"], whole["cell"]["v"], rtol=1e-11)
 
 
+@pytest.mark.slow
 def test_many_parameter_sets_at_once():
     """Under vmap every move is carried out and all but one thrown away: nothing of those may reach the gradient."""
     cell = snn.NeuronGroup(
