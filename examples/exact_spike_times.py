@@ -8,7 +8,7 @@ doi:10.1038/s41598-021-91786-z).
 
 How it was checked: before learning, the gradient by one weight, one delay and one time constant agrees with central
 differences of the loss to 6 digits; after 300 updates every output spike is within 1 us of its target.
-How long it takes: 25 s of processor time on a CPU with 2 cores, most of it compilation.
+How long it takes: 35 s of processor time on a CPU with 2 cores, most of it compilation.
 
     python examples/exact_spike_times.py             # 12 inputs, 10 hidden, 4 output neurons
     python examples/exact_spike_times.py --small     # 5 inputs, 4 hidden, 2 output neurons

@@ -14,7 +14,7 @@ from jaxsnn.codegen.lower import Block, lower
 from jaxsnn.equations.expressions import Binary, Call, Compare, Expr, calls, names, render
 from jaxsnn.equations.functions import FUNCTIONS
 from jaxsnn.equations.statements import Assign, Propagate, Statement
-from jaxsnn.errors import ArgumentError, NotSupportedError, did_you_mean
+from jaxsnn.errors import ArgumentError, NetworkError, NotSupportedError, did_you_mean
 from jaxsnn.program import Code, Deliver, Emit, Program, Reset, Summed, Threshold, Update
 from jaxsnn.simulation.synaptic import analyse
 
@@ -100,6 +100,8 @@ def read(program: Program, parts: Any, own_delays: tuple[str, ...] = ()) -> Mode
         if owner not in {op.domain.owner for op in given}:
             first = sum(p.size for p in populations)
             populations.append(_population(owner, first, program, parts))
+    if not populations:
+        raise NetworkError("there are no neurons with equations in this network, so nothing has a derivative")
     neurons = sum(p.size for p in populations)
     for op in given:
         if op.period:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import jaxsnn as snn
-from jaxsnn.errors import ArgumentError, NotSupportedError, NumericalError
+from jaxsnn.errors import ArgumentError, NetworkError, NotSupportedError, NumericalError
 from jaxsnn.units import Hz, ms
 
 LIF = "dv/dt = (2 - v)/(10*ms) : 1"
@@ -76,6 +76,9 @@ def test_arguments():
         snn.adjoint.compile(cells(), max_spikes=5)
     with pytest.raises(ArgumentError, match="no synapses 'sin'"):
         snn.adjoint.compile(net, max_spikes=5, own_delays=("sin",))
+    source = snn.SpikeGeneratorGroup(1, [0], [1] * ms)
+    with pytest.raises(NetworkError, match="no neurons with equations"):
+        snn.adjoint.compile(snn.Network(source), max_spikes=5)
     net.run(1 * ms)
     with pytest.raises(NotSupportedError, match="has run to t = 1 ms"):
         snn.adjoint.compile(net, max_spikes=5)
