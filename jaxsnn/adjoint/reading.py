@@ -100,8 +100,6 @@ def read(program: Program, parts: Any, own_delays: tuple[str, ...] = ()) -> Mode
         if owner not in {op.domain.owner for op in given}:
             first = sum(p.size for p in populations)
             populations.append(_population(owner, first, program, parts))
-    if not populations:
-        raise NetworkError("there are no neurons with equations in this network, so nothing has a derivative")
     neurons = sum(p.size for p in populations)
     for op in given:
         if op.period:
@@ -109,6 +107,8 @@ def read(program: Program, parts: Any, own_delays: tuple[str, ...] = ()) -> Mode
         _, index = parts.schedules[op.name]
         first = neurons + sum(i.size for i in inputs)
         inputs.append(Input(op.domain.owner, op.domain.size, first, index, parts.times[op.name]))
+    if not populations:
+        raise NetworkError("there are no neurons with equations in this network, so nothing has a derivative")
     firsts = {p.owner: p.first for p in populations} | {i.owner: i.first for i in inputs}
     delivers = [op for op in operations if isinstance(op, Deliver)]
     known = {name for op in delivers for name in (op.pathway, op.synapses)}
