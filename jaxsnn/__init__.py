@@ -16,7 +16,7 @@ r"""jaxsnn: Brian-style equations become pure JAX step functions.
 [0, 4, 7]
 """
 
-from jaxsnn import errors, fit, models, plasticity, plot, surrogate, units
+from jaxsnn import adjoint, errors, fit, models, plasticity, plot, surrogate, units
 from jaxsnn.equations.system import Equations
 from jaxsnn.network import Network
 from jaxsnn.objects.base import seed
@@ -44,6 +44,7 @@ __all__ = [
     "Subgroup",
     "Synapses",
     "TimedArray",
+    "adjoint",
     "errors",
     "fit",
     "models",

@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
+import jax
 import matplotlib
 import pytest
 
@@ -25,6 +26,14 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 # Functions that integrators and `TimedArray` write, and no user.
 INTERNAL = {"exp_divided", "timed_array", "timed_array_2d"}
 FENCE = re.compile(r"^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture(autouse=True)
+def precision_of_the_suite():
+    """A page may switch to 64 bits; the next one begins as every script does."""
+    before = jax.config.jax_enable_x64
+    yield
+    jax.config.update("jax_enable_x64", before)
 
 
 class Block(NamedTuple):

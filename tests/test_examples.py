@@ -65,6 +65,7 @@ def test_all_examples_are_run_here():
         "cobahh",
         "brunel_hakim",
         "fi_curve",
+        "exact_spike_times",
         "noisy_oscillation",
         "sweep_vmap",
         "stdp_song_miller_abbott",
@@ -142,3 +143,15 @@ def test_fit_adex_trace(run):
     (deviation,) = numbers(text, r"largest deviation in standard errors: ([\d.]+)")
     assert deviation < 3.5  # of six normal numbers
     assert numbers(text, r"fires (\d+) spikes, Gamma factor at 1 ms: ([\d.]+)") == [17, 1.0]
+
+
+def test_exact_spike_times(run):
+    text = run("exact_spike_times")
+    for path in ("first.w", "second.delay", "hidden.taum"):
+        by_gradient, by_differences = numbers(
+            text, rf"{path} +jax.grad ([+-][\d.e+-]+), central differences ([+-][\d.e+-]+)"
+        )
+        assert by_gradient == pytest.approx(by_differences, rel=1e-5)
+    before, after = numbers(text, r"largest distance to a target: ([\d.]+) us at first, ([\d.]+) us after")
+    assert before > 1000
+    assert after < 50

@@ -161,6 +161,15 @@ class Network:
         self.notes = tuple(parts.notes)
         return Program(dt, parts.variables, parts.events, operations), parts
 
+    def lowered(self, dt: Any = None, namespace: Mapping[str, Any] | None = None) -> tuple[Program, Parts]:
+        """The program and the arrays beside it, for what carries out a program in another way than step by step.
+
+        Args:
+            dt: Time step, if not the network's.
+            namespace: Values of names; by default those visible where this is called.
+        """
+        return self._lower(namespace, self._dt if dt is None else _time_step(dt))
+
     def _tell_time(self, dt: float) -> None:
         for given in self._objects:
             if isinstance(given, VariableOwner):

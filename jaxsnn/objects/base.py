@@ -40,7 +40,11 @@ class Connections:
 
 @dataclass
 class Parts:
-    """What objects lower to: symbolic parts of the program, and the arrays beside it."""
+    """What objects lower to: symbolic parts of the program, and the arrays beside it.
+
+    What a clock rounds is kept beside it as it was: ``times`` are those of ``schedules`` in second, delays are in
+    ``connections``; ``methods`` says by which scheme the equations of an object are integrated.
+    """
 
     dt: float
     variables: dict[Key, Variable] = field(default_factory=dict)
@@ -49,7 +53,9 @@ class Parts:
     operations: list[Operation] = field(default_factory=list)
     connections: dict[str, Connections] = field(default_factory=dict)
     schedules: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
+    times: dict[str, np.ndarray] = field(default_factory=dict)
     indices: dict[str, np.ndarray] = field(default_factory=dict)
+    methods: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     def add(self, variable: Variable, value: Any) -> None:

@@ -93,6 +93,7 @@ def integration_statements(group: Any, binder: Binder, parts: Parts) -> list[Sta
     system = ode_system(group, binder)
     result = integrate(system, group.method)
     parts.notes.append(f"{group.name}: {result.reason}")
+    parts.methods[group.name] = result.method
     rhs = system.rhs
     guarded = set(group._guards())
     dependents = _dependents(rhs, guarded)

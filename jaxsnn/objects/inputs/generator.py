@@ -198,6 +198,7 @@ class SpikeGeneratorGroup(Group):
         parts.add(Variable(owner, "N", "integer", DIMENSIONLESS, 1, True, "constant"), self._n)
         parts.events[(owner, "spike")] = self._n
         parts.schedules[name] = (steps[order], self._index[order])
+        parts.times[name] = self._spike_times[order]
         parts.operations.append(
             Emit(
                 name=name,
