@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from inspect import signature
 from typing import Any
 
 import jax
@@ -46,8 +45,6 @@ class Problem:
         self.criterion = loss
         self.steps = sim.steps(duration)
         self.inputs = None if inputs is None else dict(inputs)
-        # Spikes as floats, which have a derivative, where the simulation can record them.
-        self._floats = {"float_spikes": True} if "float_spikes" in signature(sim.run).parameters else {}
         self.compiled: dict[Any, Any] = {}
         self.forward = self.space.size <= FEW
         value = jax.eval_shape(self.loss, jnp.zeros(self.space.size, self.space.dtype))
@@ -59,7 +56,7 @@ class Problem:
     def run(self, z: Array, smooth: bool = False) -> tuple[State, dict[str, Any]]:
         """State and record of a run with the values of z; ``smooth``: spikes are recorded so that they have a slope."""
         params, state = self.space.trees(z)
-        return self.sim.run(params, state, self.steps, self.inputs, **(self._floats if smooth else {}))
+        return self.sim.run(params, state, self.steps, self.inputs, float_spikes=smooth)
 
     def loss(self, z: Array) -> Array:
         """The loss, without a slope with respect to spikes."""

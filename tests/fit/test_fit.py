@@ -1,6 +1,5 @@
 """Fits against closed forms: parameters come back, errors are those of regression, and what goes wrong is named."""
 
-import inspect
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +9,7 @@ import optax
 import pytest
 from scipy.integrate import solve_ivp
 
-from jaxsnn import Network, NeuronGroup, Simulation, SpikeMonitor, StateMonitor
+from jaxsnn import Network, NeuronGroup, SpikeMonitor, StateMonitor
 from jaxsnn.errors import ArgumentError, NumericalError
 from jaxsnn.fit import (
     CMAES,
@@ -414,9 +413,6 @@ def test_spike_fitter_finds_the_rate_of_a_regular_cell():
     assert 1 / result.best["cell.drive"] == pytest.approx(7, rel=0.021)  # within 2 ms after 14 intervals
 
 
-@pytest.mark.skipif(
-    "float_spikes" not in inspect.signature(Simulation.run).parameters, reason="spikes have no slope in this version"
-)
 def test_spikes_lead_to_the_drive_by_surrogate_gradients():
     """dv/dt = drive, threshold 1: from 11 ms to the recorded interval of 7 ms, by the times of the spikes alone."""
     cell = NeuronGroup(
