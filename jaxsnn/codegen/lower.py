@@ -210,8 +210,9 @@ class _Hoist:
     def _take(self, expr: Expr, reciprocals: bool) -> Expr:
         if isinstance(expr, Number | Name):
             return expr
-        # Numbers alone are left to the step, functions of them are not: a kernel cannot compute those.
-        if (names(expr) or any(calls(expr))) and self.constant_tree(expr):
+        # Numbers alone are left to the step, functions of them are not (where anything is constant): a kernel cannot
+        # compute those.
+        if (names(expr) or (any(calls(expr)) and self.constant("dt"))) and self.constant_tree(expr):
             if expr not in self.found:
                 self.found[expr] = self.raw(print_expression(expr), names(expr))
             return Name(self.found[expr])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -15,10 +14,10 @@ import numpy as np
 from jaxsnn.errors import ArgumentError, NetworkError
 from jaxsnn.program import Program
 from jaxsnn.simulation.frame import Setting
-from jaxsnn.simulation.fused import Fused
 from jaxsnn.simulation.gradient.setting import Gradient
 from jaxsnn.simulation.gradient.transform import differentiated_as
 from jaxsnn.simulation.gradient.twin import Twin
+from jaxsnn.simulation.loop import way_through
 from jaxsnn.simulation.state import Params, State, get, layout_of, paths, put
 from jaxsnn.simulation.step import Step
 from jaxsnn.units import Quantity, quantity, second, strip
@@ -212,31 +211,23 @@ class Simulation:
         float_spikes: bool = False,
     ) -> tuple[State, dict[str, Any]]:
         first = state.step
-        tables = state.tables
-        prepared = self._step.prepare(params, state)
-        unroll = self.unroll or self.default_unroll()
-        fused = Fused.of(self._step, params, state, prepared) if inputs is None and steps and not float_spikes else None
-        if fused is not None:
-            carry, rows = jax.lax.scan(
-                lambda carry, _: fused(carry, first), fused.enter(state, steps), length=steps, unroll=unroll
-            )
-            state, packed = fused.leave(carry)
-            return state, self.finish({**rows, **packed}, first, steps, phase)
-        moving = replace(state, tables=None)  # type: ignore[arg-type]
-
-        def body(carry: State, given: Any) -> tuple[State, Any]:
-            new, record = self._step(params, prepared, replace(carry, tables=tables), given, float_spikes)
-            return replace(new, tables=None), record  # type: ignore[arg-type]
-
-        moving, rows = jax.lax.scan(body, moving, inputs, length=steps, unroll=unroll)
-        return replace(moving, tables=tables), self.finish(rows, first, steps, phase)
+        # Without a step there is nothing for a kernel to finish.
+        way = way_through(self._step, params, state, inputs, float_spikes or not steps)
+        carry, rows = jax.lax.scan(
+            lambda carry, given: way(carry, first, given),
+            way.enter(state, steps),
+            inputs,
+            length=steps,
+            unroll=self.unroll or self.default_unroll(),
+        )
+        state, recorded = way.leave(carry)
+        return state, self.finish({**rows, **recorded}, first, steps, phase)
 
     def default_unroll(self) -> int:
         """Steps written out in one trip of the loop: a trip costs 6 to 8 us on a GPU by itself, nothing on a CPU."""
         if self.setting.backend != "gpu":
             return 1
-        largest = max((v.size for v in self.program.variables.values()), default=1)
-        return 8 if largest <= 20_000 else 4
+        return 8
 
     def finish(
         self, rows: Mapping[str, Mapping[str, Array]], first: Array, steps: int, phase: int | None
@@ -269,11 +260,10 @@ class Simulation:
         return jax.jit(partial(self._run_chunk, length=length))
 
     def _run_chunk(self, params: Params, state: State, n: Array, *, length: int) -> tuple[State, Any]:
-        tables = state.tables
-        prepared = self._step.prepare(params, state)
         first = state.step
-        moving = replace(state, tables=None)  # type: ignore[arg-type]
-        _, shapes = jax.eval_shape(lambda s: self._step(params, prepared, s), state)
+        way = way_through(self._step, params, state)
+        start = way.enter(state, length)
+        _, shapes = jax.eval_shape(lambda carry: way(carry, first), start)
         every = {getattr(part.operation, "label", ""): part.operation.every for part in self._step.parts}
         buffers = {
             name: {
@@ -283,11 +273,10 @@ class Simulation:
             for name, fields in shapes.items()
         }
 
-        def body(k: Array, carry: tuple[State, Any]) -> tuple[State, Any]:
+        def body(k: Array, carry: tuple[Any, Any]) -> tuple[Any, Any]:
             moving, buffers = carry
-            new, record = self._step(params, prepared, replace(moving, tables=tables))
-            buffers = {name: self._store(buffers[name], record[name], k, first, every[name]) for name in buffers}
-            return replace(new, tables=None), buffers  # type: ignore[arg-type]
+            new, record = way(moving, first)
+            return new, {name: self._store(buffers[name], record[name], k, first, every[name]) for name in buffers}
 
         unroll = self.unroll or self.default_unroll()
         if unroll > 1:
@@ -298,11 +287,12 @@ class Simulation:
                     carry = body(trip * unroll + u, carry)
                 return carry
 
-            carry = jax.lax.fori_loop(0, trips, several, (moving, buffers))
+            carry = jax.lax.fori_loop(0, trips, several, (start, buffers))
             moving, buffers = jax.lax.fori_loop(trips * unroll, n, body, carry)
         else:
-            moving, buffers = jax.lax.fori_loop(0, n, body, (moving, buffers))
-        return replace(moving, tables=tables), buffers
+            moving, buffers = jax.lax.fori_loop(0, n, body, (start, buffers))
+        state, recorded = way.leave(moving)
+        return state, {**buffers, **recorded}
 
     @staticmethod
     def _store(buffer: Any, record: Any, k: Array, first: Array, every: int) -> Any:

@@ -68,7 +68,7 @@ class Fused:
     def of(step: Step, params: Params, state: State, ready: tuple[Any, ...]) -> Fused | None:
         """The step with kernels, if there can be any."""
         setting = step.setting
-        if setting.execution not in (None, "kernel") or not available(setting.backend):
+        if setting.gradient or setting.execution not in (None, "kernel") or not available(setting.backend):
             return None
         for pathway, rings in state.rings.items():
             wiring = state.tables.wirings[pathway]
@@ -111,7 +111,7 @@ class Fused:
         moving = replace(state, values=values, rings=rings, tables=None)  # type: ignore[arg-type]
         return Carry(moving, spikes, inbox, history, rows)
 
-    def __call__(self, carry: Carry, first: Array) -> tuple[Carry, dict[str, Any]]:
+    def __call__(self, carry: Carry, first: Array, inputs: Any = None) -> tuple[Carry, dict[str, Any]]:
         """One step of a run that began at step ``first``."""
         frame = self._frame(carry)
         buffers = Buffers(dict(carry.spikes), dict(carry.inbox), dict(carry.history), dict(carry.rows))
