@@ -148,7 +148,7 @@ def _info(given: argparse.Namespace) -> int:
 def _wiring(n: int, row: int) -> Wiring:
     """Connectivity of a size, with no memory behind it: the choice looks at sizes alone."""
     none = np.broadcast_to(np.int32(0), (n * row,))
-    return Wiring(none, none, np.broadcast_to(np.int32(0), (n + 1,)), None, None, n, n, row, ())  # type: ignore[arg-type]
+    return Wiring(none, np.broadcast_to(np.int32(0), (n + 1,)), None, None, n, n, row, ())  # type: ignore[arg-type]
 
 
 # ---- bench -------------------------------------------------------------------------------------------------------

@@ -48,11 +48,11 @@ def test_sources_are_cited(name):
 @pytest.mark.parametrize(
     ("name", "each"),
     [
-        ("cuba", 8),  # source, target
-        ("cuba-1000", 12),  # and a weight
-        ("brunel", 12),  # and a delay
-        ("brunel-homogeneous", 8),
-        ("microcircuit", 16),  # weight and delay
+        ("cuba", 4),  # target
+        ("cuba-1000", 8),  # and a weight
+        ("brunel", 8),  # and a delay
+        ("brunel-homogeneous", 4),
+        ("microcircuit", 12),  # weight and delay
     ],
 )
 def test_bytes_of_a_synapse_are_those_counted_by_hand(name, each):

@@ -43,7 +43,6 @@ class Wiring:
     """The synapses of one pathway, sorted by the neuron whose spikes trigger them.
 
     Fields, with S synapses:
-        source: ``(S,)`` int32, non-decreasing.
         target: ``(S,)`` int32.
         row_start: ``(n_source + 1,)`` int32; the synapses of source ``i`` are
             ``row_start[i]:row_start[i + 1]``.
@@ -66,7 +65,6 @@ class Wiring:
     [1, 0, 2]
     """
 
-    source: Array
     target: Array
     row_start: Array
     synapse: Array | None
@@ -85,7 +83,13 @@ class Wiring:
     @property
     def n_synapses(self) -> int:
         """The number S of synapses."""
-        return int(self.source.shape[0])
+        return int(self.target.shape[0])
+
+    @property
+    def source(self) -> Array:
+        """``(S,)`` int32, non-decreasing. Computed from the rows: most executions need no copy in memory."""
+        numbers = jnp.arange(self.n_source, dtype=jnp.int32)
+        return jnp.repeat(numbers, jnp.diff(self.row_start), total_repeat_length=self.n_synapses)
 
     @staticmethod
     def build(
@@ -131,7 +135,6 @@ class Wiring:
             return jnp.asarray(array.astype(np.int32, copy=False))
 
         return Wiring(
-            source=on_device(source_np),
             target=on_device(target_np),
             row_start=on_device(row_start),
             synapse=None if order is None else on_device(order),
@@ -275,10 +278,12 @@ def all_edge_values(contribution: Contribution, operands: Operands, wiring: Wiri
 class Evaluated:
     """What `evaluate_constants` prepares.
 
-    ``values``: one ``(S,)`` array or scalar per output when contributions are constant, else None.
+    ``values``: one ``(S,)`` array or scalar per output when contributions are constant, else None. ``source``: that of
+    each synapse, for executions that look at all of them.
     """
 
     values: tuple[Array, ...] | None
+    source: Array | None
     outputs: tuple[Output, ...] = field(metadata={"static": True})
 
 
@@ -291,4 +296,4 @@ def evaluate_constants(
 ) -> Evaluated:
     """The `Execution.prepare` that only evaluates constant contributions. The backend makes no difference."""
     values = None if constants is None else all_edge_values(contribution, constants, wiring)
-    return Evaluated(values=values, outputs=outputs)
+    return Evaluated(values=values, source=None, outputs=outputs)

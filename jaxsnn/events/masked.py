@@ -6,6 +6,8 @@ result is then linear in them and differentiable with respect to spikes, operand
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import jax.numpy as jnp
 from jax import Array, lax
 
@@ -14,11 +16,23 @@ from jaxsnn.events.contract import (
     Evaluated,
     Execution,
     Operands,
+    Output,
     Wiring,
     all_edge_values,
     evaluate_constants,
     with_outputs,
 )
+
+
+def prepare(
+    wiring: Wiring,
+    outputs: tuple[Output, ...],
+    contribution: Contribution,
+    constants: Operands | None = None,
+    backend: str | None = None,
+) -> Evaluated:
+    """Evaluate the contributions if they are constant, and the source of each synapse."""
+    return replace(evaluate_constants(wiring, outputs, contribution, constants, backend), source=wiring.source)
 
 
 def deliver(
@@ -37,14 +51,15 @@ def deliver(
     if values is None:
         operands = with_outputs(operands or Operands(), prepared.outputs, accumulators)
         values = all_edge_values(contribution, operands, wiring)
-    fired = spikes if wiring.at_arrival else spikes[wiring.source]
+    source = wiring.source if prepared.source is None else prepared.source
+    fired = spikes if wiring.at_arrival else spikes[source]
     result = []
     for (side, _), value, accumulator in zip(prepared.outputs, values, accumulators, strict=True):
         if side == "synapse":
             result.append(_assigned(fired, value, accumulator, wiring))
             continue
         amount = _masked(fired, value).astype(accumulator.dtype)
-        to = wiring.target if side == "target" else wiring.origin(wiring.source)
+        to = wiring.target if side == "target" else wiring.origin(source)
         if wiring.delay is None or wiring.at_arrival:
             result.append(accumulator.at[to].add(amount, indices_are_sorted=side == "source" and wiring.repeats == 1))
         else:
@@ -72,4 +87,4 @@ def _assigned(fired: Array, value: Array, old: Array, wiring: Wiring) -> Array:
     return new if wiring.synapse is None else old.at[wiring.synapse].set(new, unique_indices=True)
 
 
-EXECUTION = Execution(evaluate_constants, deliver)
+EXECUTION = Execution(prepare, deliver)
