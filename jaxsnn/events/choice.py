@@ -37,6 +37,7 @@ EXECUTIONS: dict[str, Execution] = {
     "masked": masked.EXECUTION,
     "event_list": event_list.EXECUTION,
     "kernel": kernel.EXECUTION,
+    "deterministic": masked.IN_FIXED_POINT,
 }
 
 # The largest matrix, and the largest number of synapses to compute all of, by backend.

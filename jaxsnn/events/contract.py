@@ -279,12 +279,14 @@ class Evaluated:
     """What `evaluate_constants` prepares.
 
     ``values``: one ``(S,)`` array or scalar per output when contributions are constant, else None. ``source``: that of
-    each synapse, for executions that look at all of them.
+    each synapse, for executions that look at all of them. ``most``: how many synapses a neuron has at most, by side,
+    where sums are in fixed point.
     """
 
     values: tuple[Array, ...] | None
     source: Array | None
     outputs: tuple[Output, ...] = field(metadata={"static": True})
+    most: dict[str, Array] | None = None
 
 
 def evaluate_constants(

@@ -1,6 +1,6 @@
 """Kernel execution: one GPU kernel for a pathway, which walks the rows of the sources that fired.
 
-Each program of the kernel looks at a block of sources (see `jaxsnn.events.walk`). The user's contribution is
+Each program of the kernel looks at a block of sources (see `jaxsnn.events.gpu.walk`). The user's contribution is
 traced into the kernel, so it is the same function that every other execution calls; additions to accumulators are
 atomic. New values of synapses need no atomics, because each synapse stands in one row. No list of spikes is made,
 so no number of spikes is too many, and a step without spikes costs one read of the flags. The order of the atomic
@@ -25,8 +25,8 @@ from jaxsnn.events.contract import (
     evaluate_constants,
     with_outputs,
 )
-from jaxsnn.events.triton import Launch, Memory, Place, available
-from jaxsnn.events.walk import Lanes, is_short, piece, walk
+from jaxsnn.events.gpu.triton import Launch, Memory, Place, available
+from jaxsnn.events.gpu.walk import Lanes, is_short, piece, walk
 
 __all__ = ["EXECUTION", "available", "constant_values", "deliver"]
 

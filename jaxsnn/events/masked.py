@@ -11,6 +11,7 @@ from dataclasses import replace
 import jax.numpy as jnp
 from jax import Array, lax
 
+from jaxsnn.events import fixed_point
 from jaxsnn.events.contract import (
     Contribution,
     Evaluated,
@@ -58,13 +59,16 @@ def deliver(
         if side == "synapse":
             result.append(_assigned(fired, value, accumulator, wiring))
             continue
-        amount = _masked(fired, value).astype(accumulator.dtype)
+        amount = jnp.broadcast_to(_masked(fired, value), fired.shape).astype(accumulator.dtype)
         to = wiring.target if side == "target" else wiring.origin(source)
-        if wiring.delay is None or wiring.at_arrival:
-            result.append(accumulator.at[to].add(amount, indices_are_sorted=side == "source" and wiring.repeats == 1))
+        at: tuple[Array, ...] = (to,)
+        if wiring.delay is not None and not wiring.at_arrival:
+            at = (lax.rem(step + wiring.delay, jnp.int32(accumulator.shape[0])), to)
+        if prepared.most is None:
+            in_order = len(at) == 1 and side == "source" and wiring.repeats == 1
+            result.append(accumulator.at[at].add(amount, indices_are_sorted=in_order))
         else:
-            slot = lax.rem(step + wiring.delay, jnp.int32(accumulator.shape[0]))
-            result.append(accumulator.at[slot, to].add(amount))
+            result.append(fixed_point.add(accumulator, at, amount, prepared.most[side]))
     return tuple(result)
 
 
@@ -87,4 +91,20 @@ def _assigned(fired: Array, value: Array, old: Array, wiring: Wiring) -> Array:
     return new if wiring.synapse is None else old.at[wiring.synapse].set(new, unique_indices=True)
 
 
+def prepare_in_fixed_point(
+    wiring: Wiring,
+    outputs: tuple[Output, ...],
+    contribution: Contribution,
+    constants: Operands | None = None,
+    backend: str | None = None,
+) -> Evaluated:
+    """And how many synapses a neuron has at most, as source and as target."""
+    ready = prepare(wiring, outputs, contribution, constants, backend)
+    inputs = jnp.zeros(wiring.n_target, jnp.int32).at[wiring.target].add(1)
+    rows = jnp.diff(wiring.row_start).reshape(wiring.repeats, -1).sum(0)
+    return replace(ready, most={"target": jnp.max(inputs, initial=1), "source": jnp.max(rows, initial=1)})
+
+
 EXECUTION = Execution(prepare, deliver)
+IN_FIXED_POINT = Execution(prepare_in_fixed_point, deliver)
+"""The same with sums of whole numbers (see `jaxsnn.events.fixed_point`): equal bits in every run, on every device."""

@@ -212,7 +212,7 @@ class Network:
             dt: Time step, if not the network's.
             dtype: Floating-point type, if not the network's.
             execution: How spikes are delivered, ``"dense"``, ``"masked"``, ``"event_list"`` or, on a GPU, ``"kernel"``;
-                chosen from the sizes if None.
+                chosen from the sizes if None. ``"deterministic"``: sums in fixed point, so the same bits in every run.
             unroll: Steps written out in one trip of the time loop.
             inputs: Dotted names of parameters that are given anew in every step.
             namespace: Values of names; by default those visible where this is called.

@@ -15,7 +15,7 @@ from jaxsnn.errors import ArgumentError, IndexRangeError
 from jaxsnn.events import EXECUTIONS, Operands, Output, Wiring, choose
 
 # One name, and the backend whose variant is to be tested (event_list has two).
-MEMBERS = [("dense", "cpu"), ("masked", "cpu"), ("event_list", "cpu"), ("event_list", "gpu")]
+MEMBERS = [("dense", "cpu"), ("masked", "cpu"), ("event_list", "cpu"), ("event_list", "gpu"), ("deterministic", "cpu")]
 ALL = pytest.mark.parametrize("member", MEMBERS, ids="-".join)
 TARGET, SOURCE = Output("target"), Output("source")
 

@@ -8,7 +8,9 @@ from jax import lax
 
 from jaxsnn.events import EXECUTIONS, NUMBER, Operands, Output, Wiring, event_list, history_wiring
 
-MEMBERS = pytest.mark.parametrize("member", [("masked", "cpu"), ("event_list", "cpu"), ("event_list", "gpu")])
+MEMBERS = pytest.mark.parametrize(
+    "member", [("masked", "cpu"), ("event_list", "cpu"), ("event_list", "gpu"), ("deterministic", "cpu")]
+)
 OUTPUTS = (Output("synapse", "w"), Output("target"), Output("synapse", "n"), Output("source"))
 N, M, S = 40, 23, 700
 

@@ -1,6 +1,5 @@
 """Fits against closed forms: parameters come back, errors are those of regression, and what goes wrong is named."""
 
-
 import jax
 import jax.numpy as jnp
 import matplotlib.pyplot as plt

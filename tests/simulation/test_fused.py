@@ -11,7 +11,8 @@ from jax.sharding import AbstractDevice, AbstractMesh, use_abstract_mesh
 from simulation.fused_networks import NETWORKS
 
 import jaxsnn as snn
-from jaxsnn.events import kernel, triton
+from jaxsnn.events import kernel
+from jaxsnn.events.gpu import triton
 from jaxsnn.simulation import SpikeRecord
 from jaxsnn.simulation.fused import Fused, run
 from jaxsnn.units import ms
@@ -100,3 +101,33 @@ def test_reasons_say_what_stands_in_the_way(pretend):
     assert [group.owner for group in plan.groups] == ["middle"]
     assert "'drive' has the shape (3,)" in plan.reasons["last"]
     assert "threshold" in plan.reasons["source"]
+
+
+@pytest.mark.parametrize("name", ["recurrent", "recurrent, different delays"])
+def test_sums_in_fixed_point_have_the_same_bits_in_any_order(name):
+    states = []
+    for backwards in (False, True):
+        with triton.interpreted(backwards):
+            net = snn.Network(*NETWORKS[name](), dtype="float32")
+            simulation = net.compile(dt=0.1 * ms, execution="deterministic")
+            params, state = simulation.init(0)
+            fused = Fused.of(simulation._step, params, state, simulation._step.prepare(params, state))
+            assert fused.units
+            states.append(simulation.run(params, state, STEPS))
+    for one, other in zip(*map(jax.tree.leaves, states), strict=True):
+        assert one.dtype == other.dtype
+        if not jax.dtypes.issubdtype(one.dtype, jax.dtypes.prng_key):
+            np.testing.assert_array_equal(one, other)
+    plain = snn.Network(*NETWORKS[name](), dtype="float32").compile(dt=0.1 * ms)
+    wanted, record = plain.run(*plain.init(0), STEPS)
+    np.testing.assert_array_equal(states[0][1]["spikes"].dense(), record["spikes"].dense())
+    for field in ("v", "ge", "gi"):
+        np.testing.assert_allclose(states[0][0]["cells"][field], wanted["cells"][field], rtol=1e-4, atol=1e-6)
+
+
+def test_changing_weights_need_another_way_to_fixed_point(pretend):
+    simulation = snn.Network(*NETWORKS["plastic"]()).compile(dt=0.1 * ms, execution="deterministic")
+    params, state = simulation.init(0)
+    plan = Fused.of(simulation._step, params, state, simulation._step.prepare(params, state)).plan
+    assert [group.owner for group in plan.groups] == ["inputs"]
+    assert "from outside" in plan.reasons["cells"]

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import jax.numpy as jnp
 from jax import lax
 
-from jaxsnn.events.triton import Launch, Memory, Place
+from jaxsnn.events.gpu.triton import Launch, Memory, Place
 from jaxsnn.program import Key
 from jaxsnn.random import Words, name_words
 from jaxsnn.simulation.frame import Frame
 
-__all__ = ["Arguments", "Buffers", "Value", "restored"]
+__all__ = ["Arguments", "Buffers", "Units", "Value", "restored"]
 
 Array = Any
 Value = Callable[[Memory, Array, Array], Array]
 """``value(memory, element, live)``: a number, or those of some elements."""
+
+
+Units = Mapping[tuple[str, Any], tuple[Array, Array]]
+"""Of sums in fixed point, by kind and name of their buffer: what a value is multiplied with, and its inverse."""
 
 
 @dataclass
@@ -44,13 +48,14 @@ def restored(value: Array, flag: bool) -> Array:
 class Arguments:
     """The arguments of one launch, and where its results belong."""
 
-    def __init__(self, frame: Frame, buffers: Buffers) -> None:
+    def __init__(self, frame: Frame, buffers: Buffers, units: Units) -> None:
         self.frame = frame
         self.buffers = buffers
         self.launch = Launch()
         self.places: dict[tuple[str, Any], Place] = {}
         self.shapes: dict[tuple[str, Any], tuple[int, ...]] = {}
         self.step = self.read(frame.step)
+        self.units = {name: (self.read(up), self.read(down)) for name, (up, down) in units.items()}
 
     def read(self, array: Array) -> Place:
         """An array that is only read."""
@@ -86,6 +91,18 @@ class Arguments:
     def length(self, kind: str, name: Any) -> int:
         """The number of slots of a buffer."""
         return self.shapes[(kind, name)][0]
+
+    def whole(self, memory: Memory, name: tuple[str, Any], amount: Array) -> Array:
+        """What is added to a buffer: an amount, or how many units it is."""
+        if name not in self.units:
+            return amount
+        return jnp.floor(amount * memory.scalar(self.units[name][0]) + 0.5).astype(jnp.int32)
+
+    def amount(self, memory: Memory, name: tuple[str, Any], whole: Array) -> Array:
+        """The inverse of `whole`."""
+        if name not in self.units:
+            return whole
+        return whole.astype(self.frame.setting.dtype) * memory.scalar(self.units[name][1])
 
     def run(self, body: Callable[[Memory, Array], None], programs: int, warps: int) -> tuple[Array, ...]:
         """Launch, and put what changed where it belongs; returns what was made."""

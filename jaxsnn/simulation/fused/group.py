@@ -12,11 +12,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxsnn.events.triton import Memory
-from jaxsnn.events.walk import Lanes, is_short, piece
+from jaxsnn.events.gpu.triton import Memory
+from jaxsnn.events.gpu.walk import Lanes, is_short, piece
 from jaxsnn.program import Deliver, Key, Threshold
 from jaxsnn.simulation.frame import Frame
-from jaxsnn.simulation.fused.arguments import Arguments, Buffers, restored
+from jaxsnn.simulation.fused.arguments import Arguments, Buffers, Units, restored
 from jaxsnn.simulation.fused.pathway import Pathway
 from jaxsnn.simulation.fused.plan import Group
 from jaxsnn.simulation.fused.tile import Tile
@@ -68,17 +68,19 @@ def launch(
     ready: Sequence[Any],
     first: Array,
     counts: bool,
+    units: Units,
 ) -> Array | None:
     """One step of a group; changes the frame's values and rings, and the buffers.
 
     Args:
         first: the step in which the run began: row 0 of recorded spikes.
         counts: whether the kernel also counts the step.
+        units: of sums in fixed point.
 
     Returns:
         The number of the next step, if the kernel counts.
     """
-    arguments = Arguments(frame, buffers)
+    arguments = Arguments(frame, buffers, units)
     integrate = _Integrate(group, arguments, parts, ready, first, counts)
     apart = [k for k in group.deliveries if _apart(parts[k], frame)]
     pathways = [Pathway(parts[k], ready[k], arguments) for k in group.deliveries if k not in apart]
@@ -100,13 +102,13 @@ def launch(
 
     made = arguments.run(body, programs=-(-integrate.columns // width), warps=_warps(pathways))
     if apart:
-        _deliver(group, frame, buffers, [(parts[k], ready[k]) for k in apart])
+        _deliver(group, frame, buffers, [(parts[k], ready[k]) for k in apart], units)
     return made[0].reshape(()) if made else None
 
 
-def _deliver(group: Group, frame: Frame, buffers: Buffers, which: Sequence[tuple[Any, Any]]) -> None:
+def _deliver(group: Group, frame: Frame, buffers: Buffers, which: Sequence[tuple[Any, Any]], units: Units) -> None:
     """A second kernel, for pathways with long rows: several programs share each."""
-    arguments = Arguments(frame, buffers)
+    arguments = Arguments(frame, buffers, units)
     flags = arguments.read(buffers.spikes[group.owner])
     pathways = [Pathway(part, ready, arguments) for part, ready in which]
 
@@ -221,6 +223,7 @@ class _Integrate:
                 amount = memory.load(arguments.places[name], place, live)
                 # Mostly nothing arrives, and what is 0 need not be cleared.
                 memory.store(arguments.places[name], place, jnp.zeros_like(amount), live & (amount != 0))
+                amount = arguments.amount(memory, name, amount)
                 found[key] = found[key] + amount if key in found else amount
         return found
 

@@ -8,9 +8,9 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxsnn.events import NUMBER
+from jaxsnn.events.gpu.triton import Memory
+from jaxsnn.events.gpu.walk import Lanes, walk
 from jaxsnn.events.kernel import constant_values
-from jaxsnn.events.triton import Memory
-from jaxsnn.events.walk import Lanes, walk
 from jaxsnn.random import step_words
 from jaxsnn.simulation.fused.arguments import Arguments, restored
 from jaxsnn.simulation.fused.tile import Tile
@@ -112,7 +112,7 @@ class Pathway:
                 due = tile.step
                 if name[0] == "ring":
                     due = due + memory.load(self.delay, edge, live)
-                memory.add(place, arguments.slot(*name, due) + to, amount, live)
+                memory.add(place, arguments.slot(*name, due) + to, arguments.whole(memory, name, amount), live)
 
         moved = lanes._replace(
             source=source, fired=fired, of=lambda lane: lanes.of(lane) - start, carried=tuple(carried)

@@ -73,13 +73,14 @@ class Unfit(Exception):
     """Why a group has no kernel of its own."""
 
 
-def plan(parts: Sequence[Any], sizes: Mapping[str, int], fits: Any) -> Plan:
+def plan(parts: Sequence[Any], sizes: Mapping[str, int], fits: Any, alone: bool = False) -> Plan:
     """Look at the operations of a step.
 
     Args:
         parts: the operations made ready, in order.
         sizes: elements of each owner of events.
         fits: ``fits(part)``: None if a kernel can compute it, else why not.
+        alone: whether only pathways in kernels may add to a group.
     """
     found: dict[str, Group] = {}
     reasons: dict[str, str] = {}
@@ -88,7 +89,10 @@ def plan(parts: Sequence[Any], sizes: Mapping[str, int], fits: Any) -> Plan:
         found = {}
         for owner in candidates:
             try:
-                found[owner] = _group(owner, sizes[owner], parts, fits, set(candidates))
+                group = _group(owner, sizes[owner], parts, fits, set(candidates))
+                if alone:
+                    _only_kernels(group, parts, fits, candidates)
+                found[owner] = group
             except Unfit as why:
                 reasons[owner] = str(why)
         if len(found) == len(candidates):
@@ -160,6 +164,15 @@ def _group(owner: str, size: int, parts: Sequence[Any], fits: Any, candidates: s
                 raise Unfit(f"{op.name} comes before its threshold or after its reset")
     deliveries = tuple(k for k, part in enumerate(parts) if _joins(part, owner, event, candidates, fits))
     return Group(owner, size, event, tuple(before), tuple(after), inbox, deliveries, threshold, record)
+
+
+def _only_kernels(group: Group, parts: Sequence[Any], fits: Any, candidates: Sequence[str]) -> None:
+    for part in parts:
+        op = part.operation
+        if isinstance(op, Deliver) and any(key in group.inbox for key in _changed(part)):
+            source = op.source.owner
+            if source not in candidates or not _joins(part, source, op.event, set(candidates), fits):
+                raise Unfit(f"{op.name} adds to it from outside")
 
 
 def _changed(part: DeliverStep) -> Iterator[Key]:

@@ -10,11 +10,11 @@ import jax
 import jax.numpy as jnp
 
 from jaxsnn.delays import target_ring
-from jaxsnn.events import Operands
-from jaxsnn.events.triton import available
+from jaxsnn.events import Operands, fixed_point
+from jaxsnn.events.gpu.triton import available
 from jaxsnn.program import Deliver, Key, RecordRate, RecordSpikes, RecordState
 from jaxsnn.simulation.frame import Frame
-from jaxsnn.simulation.fused.arguments import Buffers
+from jaxsnn.simulation.fused.arguments import Buffers, Units
 from jaxsnn.simulation.fused.fits import fits
 from jaxsnn.simulation.fused.group import finish, launch, rings_of
 from jaxsnn.simulation.fused.plan import Group, Plan, plan, sees
@@ -61,14 +61,24 @@ class Fused:
         self.ready = ready
         frame = step.frame(params, state)
         sizes = {owner: size for (owner, _), size in step.setting.program.events.items()}
-        self.plan: Plan = plan(self.parts, sizes, lambda part: fits(part, frame, ready[self.parts.index(part)]))
-        self.group_of = {k: g for g in self.plan.groups for k in (*g.before, *g.after, *g.deliveries)}
+        exact = step.setting.execution == "deterministic"
+
+        def reason(part: Any) -> str | None:
+            if exact and isinstance(part.operation, Deliver) and not part.way.constant:
+                return "what it adds changes, so nothing says how large a sum in fixed point can be"
+            return fits(part, frame, ready[self.parts.index(part)])
+
+        self.plan: Plan = plan(self.parts, sizes, reason, alone=exact)
+        self.units: Units = self._units(frame) if exact else {}
 
     @staticmethod
     def of(step: Step, params: Params, state: State, ready: tuple[Any, ...]) -> Fused | None:
         """The step with kernels, if there can be any."""
         setting = step.setting
-        if setting.gradient or setting.execution not in (None, "kernel") or not available(setting.backend):
+        possible = setting.execution in (None, "kernel") or (
+            setting.execution == "deterministic" and setting.dtype == jnp.float32
+        )
+        if setting.gradient or not possible or not available(setting.backend):
             return None
         for pathway, rings in state.rings.items():
             wiring = state.tables.wirings[pathway]
@@ -93,11 +103,15 @@ class Fused:
             own = values.get(group.owner, {})
             values[group.owner] = {n: v.astype(jnp.int8) if v.dtype == jnp.bool_ else v for n, v in own.items()}
             for key in group.inbox:
-                inbox[key] = jnp.zeros((2, group.size), state.values[key[0]][key[1]].dtype)
+                kind = jnp.int32 if ("inbox", key) in self.units else state.values[key[0]][key[1]].dtype
+                inbox[key] = jnp.zeros((2, group.size), kind)
             for pathway, number, _ in rings_of(group, self.parts, frame):
                 # What arrived in the step before is still in its slot.
                 ring = rings[pathway][number]
                 cleared = ring.at[(state.step - 1) % ring.shape[0]].set(0)
+                if ("ring", (pathway, number)) in self.units:
+                    up, _ = self.units[("ring", (pathway, number))]
+                    cleared = jnp.floor(cleared * up + 0.5).astype(jnp.int32)
                 rings[pathway] = (*rings[pathway][:number], cleared, *rings[pathway][number + 1 :])
             for k in group.deliveries:
                 pathway = self.parts[k].operation.pathway
@@ -168,6 +182,11 @@ class Fused:
                     finished.rings[pathway] = (flags_of(carry.history[pathway], frame.step - 1, ring.shape[0]),)
                 elif pathway in finished.rings and self.tables.wirings[pathway].delay is None:
                     finished.rings[pathway] = tuple(ring != 0 for ring in finished.rings[pathway])
+        for kind, name in self.units:
+            if kind == "ring":
+                rings = list(finished.rings[name[0]])
+                rings[name[1]] = self._amount(kind, name, rings[name[1]])
+                finished.rings[name[0]] = tuple(rings)
         finished.values = {key: finished.value(key) for key in finished.values}
         state = replace(self.step.state(finished, carry.state), step=carry.state.step, tables=self.tables)
         rows = {
@@ -186,7 +205,7 @@ class Fused:
 
     def _launch(self, group: Group, frame: Frame, buffers: Buffers, first: Array, following: Array | None) -> Array:
         with jax.named_scope(group.owner):
-            counted = launch(group, frame, buffers, self.parts, self.ready, first, following is None)
+            counted = launch(group, frame, buffers, self.parts, self.ready, first, following is None, self.units)
         frame.events[(group.owner, group.event)] = buffers.spikes[group.owner] != 0
         return following if following is not None else counted
 
@@ -195,17 +214,43 @@ class Fused:
         copy: Frame = replace(frame, values=dict(frame.values), events=dict(frame.events), rings=dict(frame.rings))
         for group in self.plan.groups:
             arrivals: dict[Key, Array] = {}
-            waiting = [(key, buffers.inbox[key]) for key in group.inbox]
+            waiting: list[tuple[Key, str, Any, Array]] = [(k, "inbox", k, buffers.inbox[k]) for k in group.inbox]
             for pathway, number, key in rings_of(group, self.parts, frame):
-                waiting.append((key, frame.rings[pathway][number]))
-            for key, ring in waiting:
-                amount = ring[step % ring.shape[0]]
+                waiting.append((key, "ring", (pathway, number), frame.rings[pathway][number]))
+            for key, kind, name, ring in waiting:
+                amount = self._amount(kind, name, ring[step % ring.shape[0]])
                 arrivals[key] = arrivals[key] + amount if key in arrivals else amount
             # Before the first step there is none to finish, and no operation expects a negative one.
             inner = replace(copy, values=_WithFlags(copy), step=jnp.maximum(step, 0))
             finish(group, inner, arrivals, self.parts, self.ready)
             copy.values.update(inner.values.changed)  # type: ignore[attr-defined]
         return copy
+
+    def _amount(self, kind: str, name: Any, sums: Array) -> Array:
+        """Sums of a buffer as floats."""
+        if (kind, name) not in self.units:
+            return sums
+        return sums.astype(self.step.setting.dtype) * self.units[(kind, name)][1]
+
+    def _units(self, frame: Frame) -> Units:
+        """For each buffer a unit that no sum of a step exceeds 2**30 times."""
+        largest: dict[tuple[str, Any], Array] = {}
+        for group in self.plan.groups:
+            for k in group.deliveries:
+                op, way = self.parts[k].operation, self.parts[k].way
+                wiring = frame.tables.wirings[op.pathway]
+                inputs = jnp.zeros(wiring.n_target, jnp.int32).at[wiring.target].add(1)
+                values = self.ready[k].execution.values
+                for number, (change, value) in enumerate(zip(way.changes, values, strict=True)):
+                    ring = wiring.delay is not None
+                    name = ("ring", (op.pathway, number)) if ring else ("inbox", change.ref.key)
+                    sums = jnp.max(jnp.abs(value), initial=0) * jnp.max(inputs, initial=1)
+                    largest[name] = largest.get(name, jnp.float32(0)) + sums
+        units = {}
+        for name, most in largest.items():
+            exponent = jnp.maximum(fixed_point.unit(most.astype(jnp.float32)), -120)
+            units[name] = (fixed_point.power(-exponent, jnp.float32), fixed_point.power(exponent, jnp.float32))
+        return units
 
     def _outside(self, part: Any, ready: Any, frame: Frame, buffers: Buffers) -> None:
         """A pathway of its own that adds to a group with a kernel: into the buffers."""

@@ -155,6 +155,8 @@ class OneStage:
     def execution(self, frame: Frame) -> Any:
         wiring = frame.tables.wirings[self.operation.pathway]
         name = self.setting.execution
+        if name == "deterministic":
+            return EXECUTIONS[name]
         if wiring.at_arrival:
             return EXECUTIONS["masked"]
         fits = self.constant or self.analysis.fits_kernel

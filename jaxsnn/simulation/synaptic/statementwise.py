@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 
 from jaxsnn.codegen.jax_guarded import GUARDED
-from jaxsnn.events import Wiring
+from jaxsnn.errors import NotSupportedError
+from jaxsnn.events import Wiring, fixed_point
 from jaxsnn.program import Deliver, Ref
 from jaxsnn.random import Draw
 from jaxsnn.simulation.frame import Frame, Setting
@@ -48,6 +49,13 @@ class Statementwise:
         self.operation = operation
         self.analysis = analysis
         self.setting = setting
+        products = [a.target for a in analysis.actions if a.kind in ("multiply", "divide")]
+        if setting.execution == "deterministic" and products:
+            raise NotSupportedError(
+                f"{operation.name}: with execution='deterministic' sums have the same bits in every run, but"
+                f" {products[0]!r} is multiplied, and products of several synapses depend on their order; leave the"
+                f" choice of the execution to jaxsnn, or write the code with += and ="
+            )
         self.blocks = analysis.blocks(operation.name, GUARDED if setting.gradient else None)
 
     @property
@@ -114,6 +122,8 @@ class Statementwise:
         if guard is not None:
             counts = jnp.where(frame.value(code.scope[guard].key)[neuron], counts, jnp.zeros_like(counts))
         write = _WRITES[action.kind]
+        if action.kind == "add" and self.setting.execution == "deterministic":
+            write = _add_in_fixed_point
         gradient = self.setting.gradient
         if gradient is not None and action.kind == "overwrite":
             write = _smooth_overwrite if gradient.relaxed else differentiated_as(_overwrite, _smooth_overwrite)
@@ -122,6 +132,11 @@ class Statementwise:
 
 def _add(old: Array, neuron: Array, value: Array, counts: Array, order: Order) -> Array:
     return old.at[neuron].add(blend(counts, value, jnp.zeros_like(value)).astype(old.dtype))
+
+
+def _add_in_fixed_point(old: Array, neuron: Array, value: Array, counts: Array, order: Order) -> Array:
+    most = jnp.max(jnp.zeros(old.shape, jnp.int32).at[neuron].add(1), initial=1)
+    return fixed_point.add(old, neuron, blend(counts, value, jnp.zeros_like(value)), most)
 
 
 def _factors(old: Array, neuron: Array, value: Array, counts: Array) -> Array:

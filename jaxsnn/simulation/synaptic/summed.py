@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxsnn.codegen.jax_guarded import GUARDED
 from jaxsnn.codegen.lower import lower
 from jaxsnn.equations.statements import Assign
+from jaxsnn.events import fixed_point
 from jaxsnn.program import Summed
 from jaxsnn.simulation.frame import Frame, Setting
 
@@ -20,6 +21,7 @@ class SummedStep:
 
     def __init__(self, operation: Summed, setting: Setting) -> None:
         self.operation = operation
+        self.deterministic = setting.execution == "deterministic"
         (statement,) = operation.code.statements
         assert isinstance(statement, Assign)
         self.ref = operation.code.scope[statement.target]
@@ -49,5 +51,10 @@ class SummedStep:
         neuron = frame.end(op.domain.owner, self.ref.via)
         old = frame.value(self.ref.key)
         value = jnp.broadcast_to(value, (op.domain.size,)).astype(old.dtype)
-        total = jnp.zeros_like(old).at[neuron].add(value)
+        total = jnp.zeros_like(old)
+        if self.deterministic:
+            most = jnp.max(jnp.zeros(old.shape, jnp.int32).at[neuron].add(1), initial=1)
+            total = fixed_point.add(total, neuron, value, most)
+        else:
+            total = total.at[neuron].add(value)
         frame.write(self.ref, op.target, total[op.target.start : op.target.stop])

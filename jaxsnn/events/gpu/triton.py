@@ -253,15 +253,19 @@ def _interpret(
         changed=[np.array(x) for x in changed],
         made=[np.zeros(x.shape, x.dtype) for x in made],
     )
-    for program in range(programs):
+    order = range(programs)
+    for program in reversed(order) if getattr(_mode, "backwards", False) else order:
         body(memory, jnp.int32(program))
     return [jnp.asarray(x) for x in (*memory.arrays["changed"], *memory.arrays["made"])]
 
 
 @contextmanager
-def interpreted() -> Iterator[None]:
-    """Carry kernels out on the host, program by program, without compiling anything (slow, for tests)."""
-    _mode.interpreted = True
+def interpreted(backwards: bool = False) -> Iterator[None]:
+    """Carry kernels out on the host, program by program, without compiling anything (slow, for tests).
+
+    ``backwards``: the last program first; on a GPU they run in any order.
+    """
+    _mode.interpreted, _mode.backwards = True, backwards
     try:
         with jax.disable_jit():
             yield

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxsnn.events.contract import Wiring
-from jaxsnn.events.triton import Memory, Place
+from jaxsnn.events.gpu.triton import Memory, Place
 
 __all__ = ["Lanes", "is_short", "piece", "walk"]
 
