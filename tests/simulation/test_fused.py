@@ -4,7 +4,10 @@ The oracle is the step without them, which is compared with Brian2 elsewhere. On
 are carried out on the host, program by program, and lowered for CUDA.
 """
 
+from dataclasses import replace
+
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax.sharding import AbstractDevice, AbstractMesh, use_abstract_mesh
@@ -131,3 +134,76 @@ def test_changing_weights_need_another_way_to_fixed_point(pretend):
     plan = Fused.of(simulation._step, params, state, simulation._step.prepare(params, state)).plan
     assert [group.owner for group in plan.groups] == ["inputs"]
     assert "from outside" in plan.reasons["cells"]
+
+
+# ---- batches -------------------------------------------------------------------------------------------------------
+
+
+def batch(tree, size=3):
+    return jax.tree.map(
+        lambda x: jnp.stack([x * (1 + 0.01 * k) if jnp.issubdtype(x.dtype, jnp.floating) else x for k in range(size)]),
+        tree,
+    )
+
+
+@pytest.mark.parametrize("name", ["recurrent, different delays", "plastic", "plastic, different delays"])
+@pytest.mark.parametrize("what", ["parameters", "values"])
+def test_kernels_of_batches_lower_for_cuda(name, what, pretend):
+    simulation = snn.Network(*NETWORKS[name](), dtype="float32").compile(dt=0.1 * ms, unroll=1)
+    params, state = simulation.init(0)
+
+    def many(batched):
+        if what == "parameters":
+            return jax.vmap(lambda one: simulation.run(one, state, 16))(batched)
+        return jax.vmap(lambda one: simulation.run(params, replace(state, values=one), 16))(batched)
+
+    device = AbstractDevice("NVIDIA H200", 132, "gpu")
+    with use_abstract_mesh(AbstractMesh((), (), abstract_device=device)):
+        traced = jax.jit(many).trace(batch(params if what == "parameters" else state.values))
+        text = traced.lower(lowering_platforms=("cuda",)).as_text()
+    # As many kernels as one network has: the batch is another axis of their programs.
+    assert (text.count("triton_kernel_call") or text.count("xla.gpu.triton")) == KERNELS[name][0]
+
+
+# ---- on a GPU ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", NETWORKS)
+def test_kernels_run_on_a_gpu(name):
+    runs = []
+    for execution in (None, "masked"):
+        simulation = snn.Network(*NETWORKS[name](), dtype="float32").compile(dt=0.1 * ms, execution=execution)
+        runs.append(simulation.run(*simulation.init(3), STEPS))
+    (state, record), (wanted_state, wanted) = runs
+    for label, one in wanted.items():
+        if isinstance(one, SpikeRecord):
+            np.testing.assert_array_equal(record[label].dense(), one.dense())
+    for one, other in zip(jax.tree.leaves(state.values), jax.tree.leaves(wanted_state.values), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", ["recurrent, different delays", "plastic", "plastic, different delays", "noisy"])
+def test_batches_run_on_a_gpu(name):
+    simulation = snn.Network(*NETWORKS[name](), dtype="float32").compile(dt=0.1 * ms)
+    params, state = simulation.init(0)
+    several = batch(params)
+    together, records = jax.vmap(lambda one: simulation.run(one, state, STEPS))(several)
+    for k in range(3):
+        alone, record = simulation.run(jax.tree.map(lambda x, k=k: x[k], several), state, STEPS)
+        for label in record:
+            np.testing.assert_array_equal(records[label].dense()[k], record[label].dense())
+        for one, other in zip(jax.tree.leaves(together.values), jax.tree.leaves(alone.values), strict=True):
+            np.testing.assert_allclose(one[k], other, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.gpu
+def test_fixed_point_has_the_same_bits_on_a_gpu():
+    simulation = snn.Network(*NETWORKS["recurrent, different delays"](), dtype="float32").compile(
+        dt=0.1 * ms, execution="deterministic"
+    )
+    runs = [simulation.run(*simulation.init(0), 2000)[0].values for _ in range(3)]
+    for other in runs[1:]:
+        for one, two in zip(jax.tree.leaves(runs[0]), jax.tree.leaves(other), strict=True):
+            np.testing.assert_array_equal(one, two)
