@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -101,6 +102,7 @@ class ChunkedRun:
                 n = min(steps - done, length, max(64, aim))
                 begun = time.perf_counter()
                 new, rows = chunk(params, state, jnp.asarray(n, jnp.int32))
+                new = replace(new, tables=state.tables)
                 if waiting is not None:
                     self._deliver(params, waiting, receive)
                 jax.block_until_ready(new.step)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -78,7 +79,7 @@ class Simulation:
         self.unroll = unroll
         self._make = make
         self._step = Step(self.setting)
-        self._scan = jax.jit(self._differentiable, static_argnames=("steps", "phase", "float_spikes"))
+        self._scan = jax.jit(self._without_tables, static_argnames=("steps", "phase", "float_spikes"))
 
     @property
     def dt(self) -> float:
@@ -152,7 +153,8 @@ class Simulation:
                 )
         phase = self._phase(state.step, steps)
         given = dict(inputs) if inputs else None
-        return self._scan(params, state, given, steps=steps, phase=phase, float_spikes=bool(float_spikes))
+        new, record = self._scan(params, state, given, steps=steps, phase=phase, float_spikes=bool(float_spikes))
+        return replace(new, tables=state.tables), record
 
     def _phase(self, first: Array, steps: int) -> int | None:
         """Where a run begins in the intervals of slower monitors, if the number of their samples depends on it."""
@@ -176,6 +178,13 @@ class Simulation:
     def _twin(self) -> Twin:
         """What is differentiated in place of the run; built for the first derivative."""
         return Twin(self.setting, self.gradient)
+
+    def _without_tables(
+        self, params: Params, state: State, inputs: Mapping[str, Array] | None, **settings: Any
+    ) -> tuple[State, dict[str, Any]]:
+        """What a compiled function returns is a copy, and of a billion synapses nobody needs one."""
+        new, record = self._differentiable(params, state, inputs, **settings)
+        return replace(new, tables=None), record  # type: ignore[arg-type]
 
     def _differentiable(
         self,
@@ -255,7 +264,8 @@ class Simulation:
     def chunk(self, length: int) -> Callable[..., Any]:
         """A function that runs up to ``length`` steps and returns the rows in buffers of that length.
 
-        ``chunk(params, state, n) -> (state, rows)`` with n traced: runs of any length share one compilation.
+        ``chunk(params, state, n) -> (state, rows)`` with n traced: runs of any length share one compilation. The state
+        comes back without its tables.
         """
         return jax.jit(partial(self._run_chunk, length=length))
 
@@ -292,7 +302,7 @@ class Simulation:
         else:
             moving, buffers = jax.lax.fori_loop(0, n, body, (start, buffers))
         state, recorded = way.leave(moving)
-        return state, {**buffers, **recorded}
+        return replace(state, tables=None), {**buffers, **recorded}  # type: ignore[arg-type]
 
     @staticmethod
     def _store(buffer: Any, record: Any, k: Array, first: Array, every: int) -> Any:
