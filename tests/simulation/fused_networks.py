@@ -146,7 +146,20 @@ def several_groups():
     return [source, middle, last, first, second, back, *monitors]
 
 
+def everyone(delay=None):
+    """Every neuron fires in every step, and counts: whole numbers, so that none can be lost."""
+    cells = snn.NeuronGroup(17, "v : 1\nlast : 1", threshold="v >= 0", reset="last = v", name="cells")
+    synapses = snn.Synapses(cells, cells, "w : 1\nn : 1", on_pre="v_post += w\nn += 1", name="synapses")
+    synapses.connect(condition="(i + 2*j) % 3 != 0")
+    synapses.w = "1 + i % 3"
+    if delay is not None:
+        synapses.delay = delay
+    return [cells, synapses, snn.SpikeMonitor(cells, name="spikes")]
+
+
 NETWORKS = {
+    "everyone": everyone,
+    "everyone, different delays": lambda: everyone("0.1*((i + j) % 6)*ms"),
     "recurrent": recurrent,
     "recurrent, one delay": lambda: recurrent(1.1 * ms),
     "recurrent, different delays": lambda: recurrent("0.3*((i + 2*j) % 9)*ms"),
