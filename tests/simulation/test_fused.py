@@ -4,6 +4,7 @@ The oracle is the step without them, which is compared with Brian2 elsewhere. On
 are carried out on the host, program by program, and lowered for CUDA.
 """
 
+from contextlib import nullcontext
 from dataclasses import replace
 
 import jax
@@ -67,6 +68,26 @@ def test_kernels_do_what_operations_do(name, x64):
         np.testing.assert_array_equal(state["cells"]["v"], np.bincount(j, arrived * (1 + i % 3), 17))
     if "plastic" not in name and "everyone" not in name:  # there the words of a history take the place of its flags
         same(state.rings, wanted_state.rings)
+
+
+def test_a_delay_that_was_taken_back(x64):
+    """Its ring is still there, with one slot: spikes act at once."""
+    spikes = []
+    for interpreted in (False, True):
+        objects = NETWORKS["recurrent, one delay"]()
+        cells, one, two, _ = objects
+        drive = np.asarray(cells.I)
+        cells.I, cells.v = 0, 0
+        net = snn.Network(*objects, dtype="float64")
+        net.run(1 * ms)
+        one.delay, two.delay, cells.I = 0 * ms, 0 * ms, drive
+        with triton.interpreted() if interpreted else nullcontext():
+            simulation = net.compile(dt=0.1 * ms)
+            params, state = simulation.init(0)
+            assert [rings[0].shape[0] for rings in state.rings.values()] == [1, 1]
+            spikes.append(simulation.run(params, state, STEPS)[1]["spikes"].dense())
+    assert spikes[0].sum() > 5
+    np.testing.assert_array_equal(*spikes)
 
 
 @pytest.fixture

@@ -38,7 +38,8 @@ class Pathway:
         if wiring.at_arrival:
             self.waits = "history"
             arguments.change("history", op.pathway)
-        elif wiring.delay is None and op.pathway in frame.rings:
+        elif wiring.delay is None and op.pathway in frame.rings and frame.rings[op.pathway][0].shape[0] > 1:
+            # (A ring of one slot, of a run after one with delays, holds nothing back.)
             self.waits = "ring"
             arguments.change("ring", (op.pathway, 0))
         self.outputs: list[tuple[str, Any]] = []
