@@ -8,8 +8,8 @@ with the weights, and a time constant that becomes shorter during training witho
 * **The network.** One integrate-and-fire neuron for each class, connected with all channels. Its answer is right if the
   neuron of the class fires and no other does.
 * **Why delays are needed.** Membrane and synapse forget in 1.5 ms. If all delays are equal, the spikes reach a neuron
-  6 ms apart, when the last one's effect has fallen to a fifth of its peak (t/tau exp(1 - t/tau)): whatever the weights, a
-  neuron answers nearly the same to each order. Only delays that undo the order of a class let its four spikes arrive
+  6 ms apart, when the last one's effect has fallen to a fifth of its peak (t/tau exp(1 - t/tau)): whatever the weights,
+  a neuron answers nearly the same to each order. Only delays that undo the order of a class let its four spikes arrive
   together, so that their sum crosses a threshold that no other order reaches.
 * **The loss** is that of the tempotron (R. Gütig and H. Sompolinsky 2006, doi:10.1038/nn1643): the peak of the membrane
   without reset, u, should be above the threshold for the own class and below it for the others. It is smooth, so no
@@ -17,11 +17,11 @@ with the weights, and a time constant that becomes shorter during training witho
 * **From long to short.** A derivative sees only spikes that overlap already. So training begins with time constants of
   8 ms and ends with 1.5 ms, with which all accuracies are measured.
 
-How it was checked: the same training of the weights with the delays held is the control. To 99.8, 99.5 and 99.9 % of new
-patterns the right neuron fires alone (seeds 0, 1, 2); with delays held at one equal value to 0 %, at random values to 33,
-6 and 31 %. If the highest peak counts, spike or not, that is 100 % against 54 to 55 % and 58 to 63 %. The gradient of the
-loss by a weight and a delay agrees with central differences. In a trained neuron the spikes of its class arrive within
-0.5 ms of one another (standard deviation, 6.7 ms before).
+How it was checked: the same training of the weights with the delays held is the control. To 99.8, 99.5 and 99.9 % of
+new patterns the right neuron fires alone (seeds 0, 1, 2); with delays held at one equal value to 0 %, at random values
+to 33, 6 and 31 %. If the highest peak counts, spike or not, that is 100 % against 54 to 55 % and 58 to 63 %. The
+gradient of the loss by a weight and a delay agrees with central differences. In a trained neuron the spikes of its
+class arrive within 0.5 ms of one another (standard deviation, 6.7 ms before).
 How long it takes: 35 s of processor time on a CPU with 2 cores, imports and compilation included.
 
     python examples/learn_delays.py             # 400 updates, three trainings; --seed 1 for another start

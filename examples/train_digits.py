@@ -17,11 +17,11 @@ rest. All weights are learned, and the membrane and synaptic time constant of ev
 The images are those of scikit-learn (`load_digits`, 1,797 of them, part of the package), from E. Alpaydin and C. Kaynak
 (1998), Optical Recognition of Handwritten Digits, doi:10.24432/C50P49.
 
-How it was checked: a quarter of the images, drawn by the seed, is never trained on. Of these the network reads 98.2, 98.4
-and 98.2 % (seeds 0, 1, 2; jitter and learning rates were tried out on these splits), a logistic regression on the grey
-values 96.9, 96.7 and 96.2 %. These images need neither recurrent connections nor learned time constants: in one run
-each, of 60 epochs, it read 97.8 % without the one and 98.2 % without the other. An image that is run by itself gives the
-voltages that it has in its batch.
+How it was checked: a quarter of the images, drawn by the seed, is never trained on. Of these the network reads 98.2,
+98.4 and 98.2 % (seeds 0, 1, 2; jitter and learning rates were tried out on these splits), a logistic regression on the
+grey values 96.9, 96.7 and 96.2 %. These images need neither recurrent connections nor learned time constants: in one
+run each, of 60 epochs, it read 97.8 % without the one and 98.2 % without the other. An image that is run by itself
+gives the voltages that it has in its batch.
 How long it takes: 50 s of processor time on a CPU with 2 cores, imports and compilation (4 s) included.
 
     python examples/train_digits.py             # 128 hidden neurons, 100 epochs; --seed 1 for another split and start
