@@ -70,6 +70,8 @@ def test_all_examples_are_run_here():
         "sweep_vmap",
         "stdp_song_miller_abbott",
         "fit_adex_trace",
+        "train_digits",
+        "learn_delays",
     }
     assert {path.stem for path in EXAMPLES} == tested
 
@@ -155,3 +157,33 @@ def test_exact_spike_times(run):
     before, after = numbers(text, r"largest distance to a target: ([\d.]+) us at first, ([\d.]+) us after")
     assert before > 1000
     assert after < 50
+
+
+def test_train_digits(run):
+    text = run("train_digits")
+    (accuracy,) = numbers(text, r"test accuracy ([\d.]+) %")
+    assert accuracy > 90  # of ten classes, images that were never trained on
+    (difference,) = numbers(text, r"largest difference of voltages ([\d.e+-]+)")
+    assert difference < 1e-4
+    for path, before in (("hidden.tau_m", 10), ("hidden.tau_s", 5)):
+        found, low, high = numbers(text, rf"{path}: (\d+) ms at first, then ([\d.]+), [\d.]+, ([\d.]+) ms")
+        assert found == before
+        assert high > low
+
+
+def test_learn_delays(run):
+    text = run("learn_delays")
+    for path in ("synapses.w", "synapses.delay"):
+        by_gradient, by_differences = numbers(text, rf"{path} +jax.grad ([+-][\d.]+), central differences ([+-][\d.]+)")
+        assert by_gradient == pytest.approx(by_differences, rel=0.02)  # the loss has kinks at whole steps and peaks
+    (learned,) = numbers(text, r"delays learned: test accuracy ([\d.]+) %")
+    assert learned > 95
+    for held in ("all equal", "at random"):
+        alone, highest = numbers(
+            text, rf"delays held, {held}: test accuracy ([\d.]+) %, by the highest peak ([\d.]+) %"
+        )
+        assert alone < 60
+        assert highest < 75
+    before, after = numbers(text, r"spread of the arrivals of the own class: ([\d.]+) ms at first, ([\d.]+) ms after")
+    assert before == pytest.approx(6 * (5 / 4) ** 0.5, rel=0.1)  # four spikes at 0, 6, 12, 18 ms, weights nearly equal
+    assert after < 1.5
