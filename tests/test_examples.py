@@ -70,6 +70,9 @@ def test_all_examples_are_run_here():
         "sweep_vmap",
         "stdp_song_miller_abbott",
         "fit_adex_trace",
+        "fit_stdp",
+        "invert_stimulus",
+        "recover_weights",
     }
     assert {path.stem for path in EXAMPLES} == tested
 
@@ -155,3 +158,26 @@ def test_exact_spike_times(run):
     before, after = numbers(text, r"largest distance to a target: ([\d.]+) us at first, ([\d.]+) us after")
     assert before > 1000
     assert after < 50
+
+
+def test_recover_weights(run):
+    (lowest,) = numbers(run("recover_weights"), r"lowest correlation: ([\d.]+)")
+    assert lowest > 0.95
+
+
+def test_fit_stdp(run):
+    text = run("fit_stdp")
+    recovered, starts = numbers(text, r"within 5 %: (\d+) of (\d+) starts")
+    assert recovered == starts
+    for name in ("A_plus", "A_minus", "tau_plus", "tau_minus"):
+        relative, deviation = numbers(text, rf"{name}: .*relative error ([+-][\d.]+) %, ([+-][\d.]+) standard errors")
+        assert abs(relative) < 5
+        assert abs(deviation) < 3.5  # of four normal numbers
+
+
+def test_invert_stimulus(run):
+    text = run("invert_stimulus")
+    right, cells = numbers(text, r"wanted number of spikes: (\d+) of (\d+)")
+    assert right == cells
+    (distance,) = numbers(text, r"largest distance of a spike to the wanted one: ([\d.]+) ms")
+    assert distance <= 1
