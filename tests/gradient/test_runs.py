@@ -270,7 +270,7 @@ def test_ten_seconds_of_a_thousand_neurons_fit_into_a_gigabyte(limit):
 
 @slow
 def test_a_gradient_takes_a_few_runs_that_compute_all_synapses():
-    """Measured on one core: 3.4 to 4.2 times; the rest is for machines that do something else as well."""
+    """Measured on one core: 3.4 to 4.2 times (4.6 with checkpoints); the rest is for machines that are busy."""
     loss, w = thousand_neurons(execution="masked")
 
     def best(function):
