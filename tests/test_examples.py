@@ -72,6 +72,9 @@ def test_all_examples_are_run_here():
         "fit_adex_trace",
         "train_digits",
         "learn_delays",
+        "fit_stdp",
+        "invert_stimulus",
+        "recover_weights",
     }
     assert {path.stem for path in EXAMPLES} == tested
 
@@ -187,3 +190,26 @@ def test_learn_delays(run):
     before, after = numbers(text, r"spread of the arrivals of the own class: ([\d.]+) ms at first, ([\d.]+) ms after")
     assert before == pytest.approx(6 * (5 / 4) ** 0.5, rel=0.1)  # four spikes at 0, 6, 12, 18 ms, weights nearly equal
     assert after < 1.5
+
+
+def test_recover_weights(run):
+    (lowest,) = numbers(run("recover_weights"), r"lowest correlation: ([\d.]+)")
+    assert lowest > 0.95
+
+
+def test_fit_stdp(run):
+    text = run("fit_stdp")
+    recovered, starts = numbers(text, r"within 5 %: (\d+) of (\d+) starts")
+    assert recovered == starts
+    for name in ("A_plus", "A_minus", "tau_plus", "tau_minus"):
+        relative, deviation = numbers(text, rf"{name}: .*relative error ([+-][\d.]+) %, ([+-][\d.]+) standard errors")
+        assert abs(relative) < 5
+        assert abs(deviation) < 3.5  # of four normal numbers
+
+
+def test_invert_stimulus(run):
+    text = run("invert_stimulus")
+    right, cells = numbers(text, r"wanted number of spikes: (\d+) of (\d+)")
+    assert right == cells
+    (distance,) = numbers(text, r"largest distance of a spike to the wanted one: ([\d.]+) ms")
+    assert distance <= 1

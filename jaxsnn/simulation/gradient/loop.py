@@ -126,7 +126,11 @@ def _itemsize(x: Any) -> int:
 
 
 def residual_bytes(step: Callable[[Any, Any], Any], constants: Any, carry: Any) -> int:
-    """Bytes that reverse mode keeps of one ``step(constants, carry)``; what all steps share does not count."""
+    """Bytes that reverse mode keeps of one ``step(constants, carry)``.
+
+    What all steps share does not count: constants, and what is computed from them alone, which `jax.lax.scan` computes
+    and keeps once.
+    """
 
     def residuals(constants: Any, carry: Any) -> list[Any]:
         leaves, structure = jax.tree.flatten((constants, carry))
@@ -144,5 +148,8 @@ def residual_bytes(step: Callable[[Any, Any], Any], constants: Any, carry: Any) 
     shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), (constants, carry))
     jaxpr = jax.make_jaxpr(residuals)(*shapes).jaxpr
     shared = {id(v) for v in jaxpr.invars[: len(jax.tree.leaves(constants))]} | {id(v) for v in jaxpr.constvars}
+    for equation in jaxpr.eqns:
+        if all(isinstance(v, Literal) or id(v) in shared for v in equation.invars):
+            shared |= {id(v) for v in equation.outvars}
     kept = {id(v): v.aval for v in jaxpr.outvars if not isinstance(v, Literal) and id(v) not in shared}
     return tree_bytes(list(kept.values()))
