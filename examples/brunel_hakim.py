@@ -8,7 +8,7 @@ without the oscillation) 4.16 Hz; Brian2 2.10 gives 4.12 Hz and the spectral pea
 How long it takes: 12 s of processor time on a CPU with 2 cores, imports and compilation included.
 
     python examples/brunel_hakim.py             # 5,000 neurons with 1,000 synapses each, 1 s
-    python examples/brunel_hakim.py --small     # 500 neurons with 100 stronger synapses each, 0.3 s
+    python examples/brunel_hakim.py --small     # 500 neurons with 100 stronger synapses each, slower
                                                 # (also with JAXSNN_EXAMPLE_SMALL=1)
 """
 
@@ -34,7 +34,7 @@ OUT = Path(__file__).resolve().parents[1] / "out"
 
 snn.seed(1)
 N, inputs = (500, 100) if SMALL else (5000, 1000)
-duration = 0.3 * second if SMALL else 1 * second
+duration = 1 * second
 
 # ---- the model --------------------------------------------------------------------------------------
 
