@@ -95,8 +95,8 @@ def test_brunel_hakim(run):
     rate, theory = numbers(text, r"mean rate ([\d.]+) Hz; mean-field theory without oscillation ([\d.]+) Hz")
     (peak,) = numbers(text, r"oscillates at (\d+) Hz")
     assert rate == pytest.approx(theory, rel=0.15)
-    # Fewer and stronger synapses make the small network slower (96 to 108 Hz in three draws) than the 158 Hz of the large
-    # one. The point is that each cell fires in few of the cycles.
+    # Fewer and stronger synapses make the small network slower (96 to 108 Hz in three draws) than the large one with
+    # its 158 Hz. The point is that each cell fires in few of the cycles.
     assert 10 * rate < peak < 250
 
 
