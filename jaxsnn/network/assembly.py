@@ -17,7 +17,7 @@ from jaxsnn.errors import DelayError, NetworkError, NotSupportedError
 from jaxsnn.events import Wiring, history_wiring, kernel
 from jaxsnn.objects.base import Connections, Parts
 from jaxsnn.objects.variables import HostVariable
-from jaxsnn.program import Deliver, Operation, Summed
+from jaxsnn.program import Deliver, Operation, Summed, Threshold
 from jaxsnn.simulation import Params, Schedule, Setting, State, Tables
 from jaxsnn.simulation.synaptic import Analysis, analyse
 
@@ -113,7 +113,7 @@ class Assembly:
                 f" waiting spikes would need {size:.1e} entries; is the unit right (ms, not second)?"
             )
         heterogeneous = choice.name in ("target_ring", "spike_history")
-        bits = choice.name == "spike_history" and _by_bits(steps, n_source, code, setting)
+        bits = choice.name == "spike_history" and _by_bits(steps, operation, code, setting)
         identity = (
             id(given.source),
             id(given.target),
@@ -221,13 +221,24 @@ class Assembly:
         return tuple(resize(ring, now, length) for ring in old)
 
 
-def _by_bits(steps: np.ndarray, n_source: int, code: Analysis, setting: Setting) -> bool:
+def _by_bits(steps: np.ndarray, operation: Deliver, code: Analysis, setting: Setting) -> bool:
     """Whether a GPU kernel keeps the history as a word of bits per source, and looks at all synapses of those not 0.
 
-    Short rows make that cheap; of long rows only those synapses should be looked at that are due.
+    Short rows make that cheap; of long rows only those synapses should be looked at that are due. The kernel is that of
+    a group with a threshold, and looks at no neuron but its own.
     """
+    source, scope = operation.source.owner, code.code.scope
+    if not any(isinstance(op, Threshold) and op.domain.owner == source for op in setting.program.operations):
+        return False
+    if any(name in scope and scope[name].via not in ("self", "scalar") for name in code.reads):
+        return False
     kernels = setting.execution in (None, "kernel") and kernel.available(setting.backend)
-    return kernels and code.several is None and steps.size < SHORT_ROWS * n_source and int(steps.max()) < LONGEST_BITS
+    return (
+        kernels
+        and code.several is None
+        and steps.size < SHORT_ROWS * operation.source.size
+        and int(steps.max()) < LONGEST_BITS
+    )
 
 
 def _reads_ends(operation: Operation) -> bool:

@@ -50,6 +50,7 @@ def test_plastic_networks(brian, x64, name):
     assert np.count_nonzero(weights[0] != start) > 1000  # plasticity did act
 
 
+@pytest.mark.slow
 def test_mushroom_body(brian, x64):
     def build(lib):
         objects = NETWORKS["mushroom"].objects(300, fixed(lib))

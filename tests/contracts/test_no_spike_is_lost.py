@@ -211,7 +211,9 @@ def test_every_spike_counts_across_runs(case):
 
 @pytest.mark.parametrize("case", [c for c in CASES if len(c.executions) > 1], ids=lambda case: case.name)
 def test_kernels_lower_for_cuda(case, monkeypatch):
+    """A kernel for each pathway; those of whole groups have their own tests."""
     monkeypatch.setattr(kernel, "available", lambda backend: True)
+    monkeypatch.setattr("jaxsnn.network.assembly._by_bits", lambda *given: False)
     net, _ = network(case, "sparse")
     sim = net.compile(execution="kernel", unroll=1)
     params, state = sim.init(0)
