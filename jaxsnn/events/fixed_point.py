@@ -12,7 +12,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-__all__ = ["add", "bits", "fixed", "floating", "unit"]
+__all__ = ["add", "bits", "fixed", "floating", "rounded", "unit"]
 
 Array = Any
 
@@ -41,7 +41,12 @@ def unit(largest: Array) -> Array:
 def fixed(value: Array, exponent: Array) -> Array:
     """Values as whole numbers of units, rounded."""
     dtype = jnp.result_type(value)
-    return jnp.floor(value * power(-exponent, dtype) + 0.5).astype(whole(dtype))
+    return rounded(value * power(-exponent, dtype), whole(dtype))
+
+
+def rounded(units: Array, kind: Any = jnp.int32) -> Array:
+    """To the nearest whole number."""
+    return jnp.floor(units + 0.5).astype(kind)
 
 
 def floating(number: Array, exponent: Array, dtype: Any) -> Array:

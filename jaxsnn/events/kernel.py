@@ -26,13 +26,11 @@ from jaxsnn.events.contract import (
     with_outputs,
 )
 from jaxsnn.events.gpu.triton import Launch, Memory, Place, available
-from jaxsnn.events.gpu.walk import Lanes, is_short, piece, walk
+from jaxsnn.events.gpu.walk import Lanes, block, walk, warps
 
 __all__ = ["EXECUTION", "available", "constant_values", "deliver"]
 
 FEWEST_SOURCES, MOST_SOURCES = 128, 1024
-PROGRAMS = 1024
-"""About as many programs as run at the same time: more would wait for those that walk rows."""
 
 Values = Callable[[Memory, Array, Array, Array, Array], tuple[Any, ...]]
 """``values(memory, edge, live, source, target)``: the contributions of the synapses at these places."""
@@ -61,11 +59,11 @@ def deliver(
     operands = with_outputs(operands or Operands(), prepared.outputs, accumulators)
     numbers = None if wiring.synapse is None else launch.read(wiring.synapse)
     values = _values(prepared, numbers, contribution, operands, sums, launch)
-    block = _block(wiring.n_source)
+    size = block(wiring.n_source, FEWEST_SOURCES, MOST_SOURCES)
 
     def body(memory: Memory, program: Array) -> None:
-        lane = jnp.arange(block, dtype=jnp.int32)
-        base = program * block
+        lane = jnp.arange(size, dtype=jnp.int32)
+        base = program * size
         source = base + lane
         active = memory.load(fired, source, source < wiring.n_source) > 0
 
@@ -87,16 +85,7 @@ def deliver(
 
         walk(memory, row_start, Lanes(lane, source, active, lambda lane: base + lane), wiring, add)
 
-    wide = not is_short(wiring) and piece(wiring) > 512
-    return launch(body, programs=-(-wiring.n_source // block), warps=8 if wide else 4)[0]
-
-
-def _block(n_source: int) -> int:
-    """How many sources a program looks at."""
-    block = FEWEST_SOURCES
-    while block < MOST_SOURCES and block * PROGRAMS < n_source:
-        block *= 2
-    return block
+    return launch(body, programs=-(-wiring.n_source // size), warps=warps([wiring]))[0]
 
 
 def _values(

@@ -6,7 +6,7 @@ pieces, some sources at once, one synapse a lane; of short rows every lane walks
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -15,13 +15,15 @@ from jax import lax
 from jaxsnn.events.contract import Wiring
 from jaxsnn.events.gpu.triton import Memory, Place
 
-__all__ = ["Lanes", "is_short", "piece", "walk"]
+__all__ = ["Lanes", "block", "is_short", "piece", "walk", "warps"]
 
 Array = Any
 SHORT_ROW = 24
 """Synapses of a source, on average, below which every lane walks a row of its own."""
 LONGEST_PIECE = 1024
 """Synapses that the lanes of a program take at once."""
+PROGRAMS = 1024
+"""About as many programs as run at the same time: more would wait for those that walk rows."""
 LANES = 512
 """Lanes for rows that are taken together."""
 MOST_AT_ONCE = 4
@@ -50,6 +52,20 @@ class Lanes(NamedTuple):
 def is_short(wiring: Wiring) -> bool:
     """Whether rows are short on average."""
     return wiring.n_synapses < SHORT_ROW * wiring.n_source
+
+
+def block(size: int, smallest: int, largest: int) -> int:
+    """How many elements a program takes: a power of two, so that there are about as many programs as run at a time."""
+    found = smallest
+    while found < largest and found * PROGRAMS < size:
+        found *= 2
+    return found
+
+
+def warps(wirings: Iterable[Wiring]) -> int:
+    """Warps of a program that walks their rows: 128 synapses of a long row each."""
+    widest = max((0 if is_short(wiring) else piece(wiring) for wiring in wirings), default=0)
+    return 8 if widest > LANES else 4
 
 
 def walk(memory: Memory, row_start: Place, lanes: Lanes, wiring: Wiring, add: Add) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import jax.numpy as jnp
 from jax import lax
 
+from jaxsnn.events import fixed_point
 from jaxsnn.events.gpu.triton import Launch, Memory, Place
 from jaxsnn.program import Key
 from jaxsnn.random import Words, name_words
@@ -96,7 +97,7 @@ class Arguments:
         """What is added to a buffer: an amount, or how many units it is."""
         if name not in self.units:
             return amount
-        return jnp.floor(amount * memory.scalar(self.units[name][0]) + 0.5).astype(jnp.int32)
+        return fixed_point.rounded(amount * memory.scalar(self.units[name][0]))
 
     def amount(self, memory: Memory, name: tuple[str, Any], whole: Array) -> Array:
         """The inverse of `whole`."""

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxsnn.events.gpu.triton import Memory
-from jaxsnn.events.gpu.walk import Lanes, is_short, piece
+from jaxsnn.events.gpu.walk import Lanes, block, is_short, warps
 from jaxsnn.program import Deliver, Key, Threshold
 from jaxsnn.simulation.frame import Frame
 from jaxsnn.simulation.fused.arguments import Arguments, Buffers, Units, restored
@@ -21,14 +21,12 @@ from jaxsnn.simulation.fused.pathway import Pathway
 from jaxsnn.simulation.fused.plan import Group
 from jaxsnn.simulation.fused.tile import Tile
 
-__all__ = ["finish", "launch", "rings_of"]
+__all__ = ["PLANES", "finish", "launch", "rings_of"]
 
 Array = Any
 PLANES = 8
 SMALLEST, LARGEST = 16, 256
 """Elements of a program."""
-PROGRAMS = 1024
-"""As many programs as there should be, within these limits."""
 LONG_ROW = 2048
 """Synapses of a source above which several programs share a row."""
 SHARES, SOURCES = 8, 512
@@ -84,11 +82,11 @@ def launch(
     integrate = _Integrate(group, arguments, parts, ready, first, counts)
     apart = [k for k in group.deliveries if _apart(parts[k], frame)]
     pathways = [Pathway(parts[k], ready[k], arguments) for k in group.deliveries if k not in apart]
-    block = _block(group.size)
-    width = block // PLANES
+    lanes = block(group.size, SMALLEST, LARGEST)
+    width = lanes // PLANES
 
     def body(memory: Memory, program: Array) -> None:
-        lane = jnp.arange(block, dtype=jnp.int32)
+        lane = jnp.arange(lanes, dtype=jnp.int32)
 
         def element_of(lane: Array) -> Array:
             return (lane // width) * integrate.columns + program * width + lane % width
@@ -100,7 +98,7 @@ def launch(
         for pathway in pathways:
             pathway.deliver(memory, tile, Lanes(lane, element, spikes, element_of), live)
 
-    made = arguments.run(body, programs=-(-integrate.columns // width), warps=_warps(pathways))
+    made = arguments.run(body, programs=-(-integrate.columns // width), warps=warps(p.wiring for p in pathways))
     if apart:
         _deliver(group, frame, buffers, [(parts[k], ready[k]) for k in apart], units)
     return made[0].reshape(()) if made else None
@@ -255,17 +253,3 @@ def _written(part: Any) -> list[Key]:
     if isinstance(op, Threshold):
         return [(op.domain.owner, name) for name in ("not_refractory", "lastspike")] if op.refractory else []
     return [op.code.scope[name].key for name in part.block.returns]
-
-
-def _block(size: int) -> int:
-    """Elements of a program: a power of two."""
-    block = SMALLEST
-    while block < LARGEST and block * PROGRAMS < size:
-        block *= 2
-    return block
-
-
-def _warps(pathways: Sequence[Pathway]) -> int:
-    """Warps of a program: 128 synapses of a long row each."""
-    widest = max((0 if is_short(p.wiring) else piece(p.wiring) for p in pathways), default=0)
-    return 8 if widest > 512 else 4

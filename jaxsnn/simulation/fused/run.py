@@ -16,7 +16,7 @@ from jaxsnn.program import Deliver, Key, RecordRate, RecordSpikes, RecordState
 from jaxsnn.simulation.frame import Frame
 from jaxsnn.simulation.fused.arguments import Buffers, Units
 from jaxsnn.simulation.fused.fits import fits
-from jaxsnn.simulation.fused.group import finish, launch, rings_of
+from jaxsnn.simulation.fused.group import PLANES, finish, launch, rings_of
 from jaxsnn.simulation.fused.plan import Group, Plan, plan, sees
 from jaxsnn.simulation.state import Params, State
 from jaxsnn.simulation.step import Step, sometimes
@@ -111,7 +111,7 @@ class Fused:
                 cleared = ring.at[(state.step - 1) % ring.shape[0]].set(0)
                 if ("ring", (pathway, number)) in self.units:
                     up, _ = self.units[("ring", (pathway, number))]
-                    cleared = jnp.floor(cleared * up + 0.5).astype(jnp.int32)
+                    cleared = fixed_point.rounded(cleared * up)
                 rings[pathway] = (*rings[pathway][:number], cleared, *rings[pathway][number + 1 :])
             for k in group.deliveries:
                 pathway = self.parts[k].operation.pathway
@@ -119,7 +119,7 @@ class Fused:
                     history[pathway] = bits_of(rings[pathway][0], state.step)
                 elif self.tables.wirings[pathway].delay is None and pathway in rings:
                     rings[pathway] = tuple(ring.astype(jnp.int8) for ring in rings[pathway])
-            columns = -(-group.size // 8)
+            columns = -(-group.size // PLANES)
             if group.record is not None and length * columns < 2**31:
                 rows[self.parts[group.record].operation.label] = jnp.zeros((length, columns), jnp.int8)
         moving = replace(state, values=values, rings=rings, tables=None)  # type: ignore[arg-type]
