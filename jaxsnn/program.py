@@ -81,7 +81,7 @@ class Ref:
 
     ``via`` says through which index an element of the domain reads it: ``"self"`` (one to one), ``"scalar"``
     (the same value for all), ``"pre"`` or ``"post"`` (the neuron at that end of a synapse), ``"index"`` (the
-    element's own number).
+    element's own number), ``"at:name"`` (the place that the array ``name`` beside the program gives for it).
     """
 
     owner: str

@@ -97,6 +97,8 @@ class Frame:
             return whole.reshape(()) if whole.shape == (1,) else whole
         if ref.via in ("pre", "post"):
             return whole[self.end(window.owner, ref.via)]
+        if ref.via.startswith("at:"):
+            return whole[self.tables.indices[ref.via.removeprefix("at:")]]
         return _slice(whole, window)
 
     def part(self, key: Key, window: Window) -> Array:
