@@ -112,6 +112,9 @@ class Frame:
     def write(self, ref: Ref, window: Window, value: Array, mask: Array | None = None) -> None:
         """Replace the values of a window, where the mask holds."""
         old = self.value(ref.key)
+        if ref.via == "scalar":
+            self.values[ref.key] = jnp.reshape(value, old.shape).astype(old.dtype)
+            return
         part = _slice(old, window)
         new = jnp.broadcast_to(value, part.shape).astype(old.dtype)
         if mask is not None:

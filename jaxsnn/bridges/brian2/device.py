@@ -147,15 +147,19 @@ class Device(RuntimeDevice):
         begun = time.time()
         start, end = interface.begin_run(net, duration, namespace)
         try:
-            lowered = lower(interface.runners(net))
+            dtype = interface.default_dtype()
+            lowered = lower(interface.runners(net), dtype)
             run = Run(lowered, self._boundary(net), start, end)
-            loop = self._compiled.loop(run.program, interface.default_dtype().type)
+            with jax.enable_x64(dtype == np.float64):
+                loop = self._compiled.loop(run.program, dtype.type)
         except (Unsupported, JaxsnnError) as reason:
             self._in_brian(net, str(reason), duration, report, report_period, namespace, profile)
             return
         progress = _Progress(net, say, float(report_period), run, begun, duration, interface.longest_seconds())
-        key = jax.random.key(np.random.randint(2**31) if draws(run.program) else 0)
-        done, ended = run(loop, key, progress)
+        seed = np.random.randint(2**31) if draws(run.program) else 0
+        # Only while Brian2's run lasts: what else the process computes with JAX keeps its precision.
+        with jax.enable_x64(dtype == np.float64):
+            done, ended = run(loop, jax.random.key(seed), progress)
         if ended is not None and not isinstance(ended, Stop | KeyboardInterrupt):
             raise ended
         whole = run.first + done >= run.last

@@ -163,7 +163,9 @@ def block_of(handed: Handed, name: str) -> Block:
         for s in (*scalar, *vector)
     )
     used = {n for line in lines for n in (line.target, *get_identifiers(line.text))}
-    domain = _domain(handed)
+    details = _details(handed, name)
+    if details.get("refractory"):
+        used |= {"not_refractory", "lastspike"}
     names = {n: _meaning(n, handed, name) for n in sorted(used) if _known(handed.variables.get(n))}
     guards = {}
     for line in lines:
@@ -171,7 +173,7 @@ def block_of(handed: Handed, name: str) -> Block:
         if guard is not None and guard.name not in handed.unprotected and not line.new:
             guards[line.target] = guard.name
             names[guard.name] = _meaning(guard.name, handed, name)
-    return Block(handed.template, domain, lines, names, guards, _details(handed, name))
+    return Block(handed.template, _domain(handed), lines, names, guards, details)
 
 
 def _details(handed: Handed, name: str) -> Mapping[str, Any]:

@@ -69,8 +69,8 @@ class Lowered:
         return self.translation.parts
 
 
-def lower(runners: Iterable[Runner]) -> Lowered:
-    """Lower the runners of a network, in their order.
+def lower(runners: Iterable[Runner], dtype: Any) -> Lowered:
+    """Lower the runners of a network, in their order, for floating-point numbers of a type.
 
     Raises:
         Unsupported: for what has no counterpart, with the name of the object.
@@ -80,7 +80,7 @@ def lower(runners: Iterable[Runner]) -> Lowered:
         if runner.kind != "code":
             raise Unsupported(f"{runner.name} ({runner.kind}) runs Python in each step")
     base = common_step({runner.clock for runner in runners})
-    translation = Translation(base, Parts(base))
+    translation = Translation(base, Parts(base), dtype)
     translation.count(runners)
     lowered = Lowered(Program(base, {}, {}, ()), translation)
     operations: list[Operation] = []
@@ -188,9 +188,6 @@ def _threshold(lowered: Lowered, runner: Runner, block: Block) -> Iterator[Opera
     owner = block.domain.owner
     if refractory:
         condition = _without_refractory(condition)
-        for name in ("not_refractory", "lastspike"):
-            if (owner, name) not in lowered.parts.variables:
-                raise Unsupported(f"{runner.name}: {owner} has no {name}")
         if (owner, "lastspike") not in lowered.translation.counted:
             raise Unsupported(f"{runner.name}: lastspike is written on several clocks")
     code = translator.code(())

@@ -11,7 +11,7 @@ import numpy as np
 
 from jaxsnn.bridges.brian2.forms import Array, Block, Clock, Constant, Line, Runner, Tick, Unsupported, UserFunction
 from jaxsnn.codegen.jax_runtime import RUNTIME
-from jaxsnn.equations.expressions import Binary, Call, Expr, Name, Number, calls, parse, substitute, transform
+from jaxsnn.equations.expressions import Binary, Call, Expr, Name, Number, calls, names, parse, substitute, transform
 from jaxsnn.equations.functions import FUNCTIONS
 from jaxsnn.equations.statements import Assign
 from jaxsnn.errors import Source
@@ -31,12 +31,13 @@ ENDS = ("pre", "post")
 class Translation:
     """What a run needs besides operations: the parts of a program, and where its arrays are in Brian2.
 
-    base: time step of the program, in second; arrays: by owner and name; counted: which of them are in steps, of which
+    base: time step of the program, in second; dtype: of floating-point numbers; arrays: by owner and name; counted: which of them are in steps, of which
     clock.
     """
 
     base: float
     parts: Parts
+    dtype: np.dtype
     arrays: dict[Key, Array] = field(default_factory=dict)
     counted: dict[Key, Clock] = field(default_factory=dict)
 
@@ -171,14 +172,21 @@ class Translator:
                     tick.clock.name, "dt", tick.clock.dt, Constant(tick.clock.dt, second.dim)
                 )
                 return f"{name}_other"
-        kind = "integer" if tick.kind == "t_in_timesteps" else "float"
-        self.scope[tick.kind] = Ref("clock", tick.kind, kind, second.dim if kind == "float" else Variable.dim, "scalar")
+        self._clock(tick.kind)
         return tick.kind
 
     # ---- expressions -------------------------------------------------------------------------------
 
     def _expression(self, expr: Expr) -> Expr:
-        return transform(self._elapsed(transform(expr, self._node)), self._counted)
+        expr = transform(self._elapsed(transform(expr, self._node)), self._counted)
+        for name in names(expr) & {"t", "dt", "t_in_timesteps"}:
+            self._clock(name)
+        return expr
+
+    def _clock(self, kind: str) -> None:
+        type = "integer" if kind == "t_in_timesteps" else "float"
+        dim = second.dim if type == "float" else Variable.dim
+        self.scope.setdefault(kind, Ref("clock", kind, type, dim, "scalar"))
 
     def _node(self, node: Expr) -> Expr | None:
         match node:
@@ -228,7 +236,8 @@ class Translator:
             match node:
                 case Call(function="timestep", args=(Binary(op="-", left=Name(id="t"), right=Name(id=last)), Name(id="dt"))):
                     return self._difference(last)
-                case Binary(op="-", left=Name(id="t"), right=Name(id=last)):
+                case Binary(op="-", left=Name(id="t"), right=Name(id=last)) if self.all.dtype == np.float32:
+                    # In 64 bits the difference of two times is what Brian2 computes, to the last digit.
                     steps = self._difference(last)
                     return None if steps is None else Binary("*", steps, Name("dt"))
             return None
@@ -239,8 +248,6 @@ class Translator:
         ref = self.scope.get(last)
         if ref is None or ref.key not in self.all.counted or self.all.counted[ref.key] != self.runner.clock:
             return None
-        self.scope["t_in_timesteps"] = Ref("clock", "t_in_timesteps", "integer", via="scalar")
-        self.scope.setdefault("dt", Ref("clock", "dt", "float", second.dim, "scalar"))
         return Binary("-", Name("t_in_timesteps"), _Steps(last))
 
     def _counted(self, node: Expr) -> Expr | None:
@@ -257,7 +264,7 @@ class Translator:
     def _steps(self, expr: Expr, target: str) -> Expr:
         """A time that is stored, in steps."""
         if expr == Name("t"):
-            self.scope["t_in_timesteps"] = Ref("clock", "t_in_timesteps", "integer", via="scalar")
+            self._clock("t_in_timesteps")
             return Name("t_in_timesteps")
         unit = f"{target}_dt"
         clock = self.all.counted[self.scope[target].key]
