@@ -22,15 +22,19 @@ from jaxsnn.network import Network
 from jaxsnn.objects.base import seed
 from jaxsnn.objects.groups import Subgroup
 from jaxsnn.objects.inputs import PoissonGroup, PoissonInput, SpikeGeneratorGroup, TimedArray
-from jaxsnn.objects.monitors import PopulationRateMonitor, SpikeMonitor, StateMonitor
+from jaxsnn.objects.monitors import EventMonitor, PopulationRateMonitor, SpikeMonitor, StateMonitor
 from jaxsnn.objects.neurongroup import NeuronGroup
+from jaxsnn.objects.schedule.clocks import Clock, EventClock
 from jaxsnn.objects.synapses import Synapses
 from jaxsnn.simulation import Simulation, SpikeRecord
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Clock",
     "Equations",
+    "EventClock",
+    "EventMonitor",
     "Network",
     "NeuronGroup",
     "PoissonGroup",

@@ -7,7 +7,7 @@ expression trees, names keep what they refer to, and ``print(program)`` shows th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -43,14 +43,14 @@ Key = tuple[str, str]
 """(owner, name) of a variable, or (owner, event) of an event set."""
 
 
-def slot_position(when: str) -> float:
+def slot_position(when: str, slots: Sequence[str] = SLOTS) -> float:
     """Where a slot stands in the step: ``before_x`` < ``x`` < ``after_x``. Unknown slots raise KeyError."""
     for prefix, shift in (("before_", -0.25), ("after_", 0.25)):
-        if when.startswith(prefix) and when[len(prefix) :] in SLOTS:
-            return SLOTS.index(when[len(prefix) :]) + shift
-    if when not in SLOTS:
+        if when.startswith(prefix) and when[len(prefix) :] in slots:
+            return slots.index(when[len(prefix) :]) + shift
+    if when not in slots:
         raise KeyError(when)
-    return float(SLOTS.index(when))
+    return float(slots.index(when))
 
 
 @dataclass(frozen=True)
@@ -147,38 +147,47 @@ class Operation:
     """Something done in a time step: in slot ``slot``, by ``order``, ties by ``name``.
 
     ``every``: the operation runs in steps that are multiples of this (its own clock, in steps of the program).
+    ``listed``: it runs in chosen steps only, which stand beside the program as the index ``<name>.steps``.
     """
 
     name: str
     slot: str
     order: int = 0
     every: int = 1
+    listed: bool = False
     kind: ClassVar[str] = "operation"
 
     @property
-    def position(self) -> tuple[float, int, str]:
-        return slot_position(self.slot), self.order, self.name
+    def always(self) -> bool:
+        """Whether it runs in every step."""
+        return self.every == 1 and not self.listed
+
+    def position(self, slots: Sequence[str] = SLOTS) -> tuple[float, int, str]:
+        """Its place in a schedule: slot, order, name."""
+        return slot_position(self.slot, slots), self.order, self.name
 
     def head(self) -> str:
         return self.kind
 
     def body(self) -> Iterator[str]:
-        return iter(())
+        code = getattr(self, "code", None)
+        return code.lines() if isinstance(code, Code) else iter(())
 
 
 @dataclass(frozen=True, kw_only=True)
 class Update(Operation):
-    """Run statements for all elements of a window: state updates, run_regularly, Poisson input."""
+    """Run statements for all elements of a window: state updates, run_regularly, Poisson input.
+
+    ``beat``: steps of the clock that ``t`` and ``dt`` in the code are those of, if it is not the operation's own.
+    """
 
     domain: Window
     code: Code
+    beat: int = 0
     kind: ClassVar[str] = "update"
 
     def head(self) -> str:
         return f"update {self.domain}"
-
-    def body(self) -> Iterator[str]:
-        return self.code.lines()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -214,9 +223,6 @@ class Reset(Operation):
 
     def head(self) -> str:
         return f"reset {self.domain} on {self.event}"
-
-    def body(self) -> Iterator[str]:
-        return self.code.lines()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -266,9 +272,6 @@ class Deliver(Operation):
         after = "" if self.delay is None else f", {self.delay.name} interpolated, up to {self.max_delay * 1e3:g} ms"
         return f"deliver {self.source} -> {self.target} on {self.event}{after}"
 
-    def body(self) -> Iterator[str]:
-        return self.code.lines()
-
 
 @dataclass(frozen=True, kw_only=True)
 class Summed(Operation):
@@ -286,21 +289,24 @@ class Summed(Operation):
     def head(self) -> str:
         return f"summed {self.domain} -> {self.target}"
 
-    def body(self) -> Iterator[str]:
-        return self.code.lines()
-
 
 @dataclass(frozen=True, kw_only=True)
 class RecordSpikes(Operation):
-    """Record which elements of a window are in an event set. ``label`` is the monitor's name in records."""
+    """Record which elements of a window are in an event set, and the values that expressions have for them.
+
+    ``label`` is the monitor's name in records.
+    """
 
     domain: Window
     event: str
+    expressions: Mapping[str, Expr] = field(default_factory=dict)
+    code: Code | None = None
     label: str = ""
     kind: ClassVar[str] = "record"
 
     def head(self) -> str:
-        return f"record {self.event} of {self.domain}"
+        with_ = f" with {', '.join(self.expressions)}" if self.expressions else ""
+        return f"record {self.event} of {self.domain}{with_}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -376,7 +382,8 @@ class Program:
             if operation.slot != slot:
                 slot = operation.slot
                 lines.append(f"{slot}:")
-            every = f", every {operation.every} steps" if operation.every > 1 else ""
+            every = f", every {operation.every} steps" if operation.every > 1 else ", in steps of a list"
+            every = "" if operation.always else every
             lines.append(f"  {operation.name}: {operation.head()}{every}")
             lines.extend(f"    {line}" for line in operation.body())
         return "\n".join(lines)

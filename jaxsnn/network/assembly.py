@@ -17,7 +17,7 @@ from jaxsnn.errors import DelayError, NetworkError, NotSupportedError
 from jaxsnn.events import Wiring, history_wiring, kernel
 from jaxsnn.objects.base import Connections, Parts
 from jaxsnn.objects.variables import HostVariable
-from jaxsnn.program import Deliver, Operation, Summed, Threshold
+from jaxsnn.program import Deliver, Emit, Operation, Summed, Threshold
 from jaxsnn.simulation import Params, Schedule, Setting, State, Tables
 from jaxsnn.simulation.synaptic import Analysis, analyse
 
@@ -75,16 +75,17 @@ class Assembly:
                     indices.setdefault(name, jnp.asarray(ends, jnp.int32))
         schedules, cursors = {}, {}
         for name, (steps, index) in parts.schedules.items():
-            operation = next(op for op in program.operations if op.name == name)
+            operation = next(op for op in parts.operations if op.name == name)
             schedules[name] = _schedule(steps, index)
             now = -(-self.step // operation.every)  # the next step of its own clock
             period = getattr(operation, "period", 0)
             now = now % period if period else now
             cursors[name] = jnp.asarray(int(np.searchsorted(np.asarray(schedules[name].steps), now)), jnp.int32)
         events = {}
+        found = {(op.domain.owner, op.event) for op in program.operations if isinstance(op, Threshold | Emit)}
         for (owner, event), size in program.events.items():
             path = f"{owner}.{event}"
-            old = self.events.get(path)
+            old = self.events.get(path) if (owner, event) in found else None  # what is not active has no events
             events[path] = jnp.zeros(size, bool) if old is None or old.shape != (size,) else jnp.asarray(old)
         tables = Tables(key, trees["tables"], wirings, schedules, indices)
         state = State(jnp.asarray(self.step, jnp.int32), trees["state"], events, rings, cursors, tables)

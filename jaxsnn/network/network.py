@@ -19,7 +19,7 @@ from jaxsnn.objects.base import Parts, Recorder, SimulationObject, current_seed
 from jaxsnn.objects.groups import Subgroup
 from jaxsnn.objects.synapses import Synapses
 from jaxsnn.objects.variables import VariableOwner
-from jaxsnn.program import Deliver, Program
+from jaxsnn.program import Deliver, Operation, Program
 from jaxsnn.simulation import Params, Setting, Simulation, State, duration_steps
 from jaxsnn.simulation.gradient.setting import gradient_of
 from jaxsnn.simulation.hostloop import ChunkedRun, NotFinite
@@ -156,8 +156,9 @@ class Network:
         parts = Parts(dt)
         self._tell_time(dt)
         for given in self._objects:
-            given.lower(parts, names if namespace is None else namespace)
-        operations = tuple(sorted(parts.operations, key=lambda op: op.position))
+            parts.lower(given, names if namespace is None else namespace)
+        active = (op for op in parts.operations if op.name not in parts.inactive)
+        operations = tuple(sorted(active, key=Operation.position))
         self.notes = tuple(parts.notes)
         return Program(dt, parts.variables, parts.events, operations), parts
 

@@ -18,6 +18,7 @@ from jaxsnn.units import second, strip
 
 __all__ = [
     "Connections",
+    "Part",
     "Parts",
     "Recorder",
     "SimulationObject",
@@ -43,7 +44,8 @@ class Parts:
     """What objects lower to: symbolic parts of the program, and the arrays beside it.
 
     What a clock rounds is kept beside it as it was: ``times`` are those of ``schedules`` in second, delays are in
-    ``connections``; ``methods`` says by which scheme the equations of an object are integrated.
+    ``connections``; ``methods`` says by which scheme the equations of an object are integrated. Operations named in
+    ``inactive`` are not carried out.
     """
 
     dt: float
@@ -57,10 +59,18 @@ class Parts:
     indices: dict[str, np.ndarray] = field(default_factory=dict)
     methods: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    inactive: set[str] = field(default_factory=set)
 
     def add(self, variable: Variable, value: Any) -> None:
         self.variables[variable.key] = variable
         self.values[variable.key] = value
+
+    def lower(self, given: SimulationObject, namespace: Mapping[str, Any]) -> None:
+        """Add an object; what it does is left out if it is not active."""
+        known = len(self.operations)
+        given.lower(self, namespace)
+        if not given.active:
+            self.inactive.update(operation.name for operation in self.operations[known:])
 
     def add_constants(self, owner: str, constants: Mapping[str, Constant]) -> None:
         """Numbers of the namespace, as variables of the object whose text uses them."""
@@ -81,6 +91,8 @@ class SimulationObject:
 
     when: str = "start"
     order: int = 0
+    active: bool = True
+    """Whether a run carries out what the object does; set it between runs."""
     _prefix: ClassVar[str] = "object"
     _given_name: str | None
     _label: str | None
@@ -94,18 +106,22 @@ class SimulationObject:
         self_name = name if name is not None else _free_name(self._prefix)
         object.__setattr__(self, "order_name", self_name)
         _live[self_name] = self
+        self._place(self_name, when, order)
+
+    def _place(self, name: str, when: str | None, order: int | None) -> None:
+        """Check and keep a place in the schedule."""
         if when is not None:
             try:
                 slot_position(when)
             except KeyError:
                 raise ArgumentError(
-                    f"{self_name}: there is no slot {when!r}; possible are start, groups, thresholds, synapses,"
+                    f"{name}: there is no slot {when!r}; possible are start, groups, thresholds, synapses,"
                     f" resets, end, each also with before_ or after_"
                 ) from None
             object.__setattr__(self, "when", when)
         if order is not None:
             if isinstance(order, bool) or not isinstance(order, int | np.integer):
-                raise ArgumentError(f"{self_name}: order is a whole number, got {order!r}")
+                raise ArgumentError(f"{name}: order is a whole number, got {order!r}")
             object.__setattr__(self, "order", int(order))
 
     @property
@@ -126,6 +142,47 @@ class SimulationObject:
     def lower(self, parts: Parts, namespace: Mapping[str, Any]) -> None:
         """Add this object to the parts of a program."""
         raise NotImplementedError
+
+
+class Part(SimulationObject):
+    """Something an object does besides its main work: in its network with it, at a place of its own in the schedule.
+
+    Attributes:
+        owner: The object.
+        when, order: Its slot, and its position in it.
+        active: Whether runs carry it out.
+    """
+
+    _order: int | None = None
+
+    def __init__(self, owner: SimulationObject, suffix: str, when: str, order: int | None = None) -> None:
+        # No call of the base class: its name is that of its owner with a suffix.
+        self.owner = owner
+        self.suffix = suffix
+        self._place(self.name, when, order)
+
+    @property
+    def order(self) -> int:
+        """Its position among the objects of its slot; that of the owner if none was given."""
+        return self.owner.order if self._order is None else self._order
+
+    @order.setter
+    def order(self, order: int) -> None:
+        self._order = order
+
+    @property
+    def name(self) -> str:
+        """The name of the owner and its own."""
+        return f"{self.owner.name}_{self.suffix}"
+
+    @property
+    def order_name(self) -> str:  # type: ignore[override]
+        """The name that decides between operations of equal order."""
+        return f"{self.owner.order_name}_{self.suffix}"
+
+    @property
+    def needs(self) -> tuple[SimulationObject, ...]:
+        return (self.owner,)
 
 
 class Recorder(SimulationObject):

@@ -9,10 +9,13 @@ import numpy as np
 
 from jaxsnn.equations.dimensions import Symbol
 from jaxsnn.equations.expressions import Expr
-from jaxsnn.errors import IndexRangeError
+from jaxsnn.equations.statements import Assign
+from jaxsnn.errors import IndexRangeError, Source
 from jaxsnn.objects.base import Parts, SimulationObject
-from jaxsnn.objects.variables import HostVariable, VariableOwner
-from jaxsnn.program import Ref, Window
+from jaxsnn.objects.blocks import bind_block
+from jaxsnn.objects.schedule.runners import RunsCode
+from jaxsnn.objects.variables import HostVariable
+from jaxsnn.program import Code, Ref, Window
 from jaxsnn.units import second
 
 __all__ = ["CLOCK", "TIME", "Group", "Subgroup"]
@@ -27,7 +30,7 @@ TIME = {
 }
 
 
-class Group(VariableOwner):
+class Group(RunsCode):
     """Base class of what can fire: neuron groups, Poisson groups, spike generators, and parts of them."""
 
     _prefix: ClassVar[str] = "group"
@@ -47,6 +50,10 @@ class Group(VariableOwner):
         """Names of the events the group can have."""
         return ("spike",)
 
+    def _event_place(self, event: str) -> tuple[str, int]:
+        """Slot and order in which an event is found."""
+        return "thresholds", self.order
+
     def _ref(self, name: str, via: str = "self") -> Ref:
         """How code reads a name of this group, through an index."""
         symbol = self._symbols()[name]
@@ -60,6 +67,26 @@ class Group(VariableOwner):
         stored = "lastspike" if name == "_lastspike" else name
         scalar = owner._hosts[stored].variable.scalar
         return Ref(owner.name, stored, symbol.type, symbol.dim, "scalar" if scalar else via)
+
+    def _writable(self, by_all: bool = False) -> Mapping[str, str]:
+        """Why names cannot be written, for those that cannot; ``by_all``: by code that runs for all elements."""
+        reasons = dict.fromkeys(self._subexpressions(), "is computed by its text")
+        return reasons | dict.fromkeys(TIME, "is given by the simulator")
+
+    def _guards(self) -> dict[str, str]:
+        """Variables that elements may write only where a condition holds."""
+        return {}
+
+    def _regular_code(
+        self, statements: tuple[Assign, ...], source: Source, parts: Parts, namespace: Mapping[str, Any], dt: float
+    ) -> Code:
+        root, symbols, substitutes = self._parent, self._symbols(), self._code_substitutes()
+        binder = self._binder(namespace, dt)
+        block = bind_block(statements, source, symbols, root._writable(True), binder, substitutes)
+        scope = {name: self._ref(name) for name in symbols if name not in substitutes}
+        scope |= {n: Ref(root.name, n, c.type, c.dim, "scalar") for n, c in binder.constants.items()}
+        parts.add_constants(root.name, binder.constants)
+        return Code(block, scope, root._guards(), source)
 
     def _code_substitutes(self) -> Mapping[str, Expr]:
         """Names of code that stand for expressions: sub-expressions, ``lastspike`` in second."""
@@ -87,23 +114,23 @@ class Subgroup(Group):
         start, stop = _range(item, size, parent.name)
         SimulationObject.__init__(self, None)
         shift = parent._start if isinstance(parent, Subgroup) else 0
-        self._root = parent._parent
+        self._group = parent._parent
         self._start = start + shift
         self._stop = stop + shift
         self.namespace = parent.namespace
-        self._hosts = self._root._hosts
+        self._hosts = self._group._hosts
 
     @property
     def _parent(self) -> Group:
-        return self._root
+        return self._group
 
     @property
     def needs(self) -> tuple[SimulationObject, ...]:
-        return (self._root,)
+        return (self._group,)
 
     @property
     def name(self) -> str:
-        return f"{self._root.name}[{self._start}:{self._stop}]"
+        return f"{self._group.name}[{self._start}:{self._stop}]"
 
     @property
     def N(self) -> int:
@@ -112,7 +139,7 @@ class Subgroup(Group):
 
     @property
     def _window(self) -> Window:
-        return Window(self._root.name, self._start, self._stop)
+        return Window(self._group.name, self._start, self._stop)
 
     def __len__(self) -> int:
         return self._stop - self._start
@@ -121,19 +148,22 @@ class Subgroup(Group):
         return Subgroup(self, item)
 
     def _events(self) -> tuple[str, ...]:
-        return self._root._events()
+        return self._group._events()
+
+    def _event_place(self, event: str) -> tuple[str, int]:
+        return self._group._event_place(event)
 
     def _symbols(self) -> Mapping[str, Symbol]:
-        return self._root._symbols()
+        return self._group._symbols()
 
     def _subexpressions(self) -> Mapping[str, Expr]:
-        return self._root._subexpressions()
+        return self._group._subexpressions()
 
     def _code_substitutes(self) -> Mapping[str, Expr]:
-        return self._root._code_substitutes()
+        return self._group._code_substitutes()
 
     def _time(self) -> tuple[float, float]:
-        return self._root._time()
+        return self._group._time()
 
     def _stored(self, elements: np.ndarray) -> np.ndarray:
         return elements + self._start
@@ -143,13 +173,13 @@ class Subgroup(Group):
             return elements
         if name == "N":
             return len(self)
-        return self._root._read(name, elements + self._start)
+        return self._group._read(name, elements + self._start)
 
     def _host(self, name: str) -> HostVariable:
-        return self._root._host(name)
+        return self._group._host(name)
 
     def _guard(self, name: str) -> np.ndarray | None:
-        return self._root._guard(name)
+        return self._group._guard(name)
 
     def lower(self, parts: Parts, namespace: Mapping[str, Any]) -> None:
         """Nothing: the group it belongs to does the work."""

@@ -67,7 +67,8 @@ class Frame:
         dt = self.setting.program.dt * every
         if name == "dt":
             return jnp.asarray(dt, dtype)
-        steps = self.step if every == 1 else self.step // every
+        # Up: a slower clock, once it has ticked, shows the time of its next step.
+        steps = self.step if every == 1 else -(-self.step // every)
         if name == "t_in_timesteps":
             return steps
         per_second = round(1 / dt)

@@ -15,7 +15,7 @@ import numpy as np
 
 from jaxsnn.errors import NumericalError
 from jaxsnn.program import RecordSpikes
-from jaxsnn.simulation.records import unpack
+from jaxsnn.simulation.records import AT_EVENTS, unpack
 from jaxsnn.simulation.simulation import Simulation
 from jaxsnn.simulation.state import Params, State
 
@@ -150,7 +150,9 @@ class ChunkedRun:
             arrays = {name: np.asarray(values[: steps.size]) for name, values in fields.items()}
             if isinstance(operation, RecordSpikes):
                 row, index = unpack(arrays["spikes"], operation.domain.size)
+                values = {name: arrays[f"{AT_EVENTS}{name}"][row, index] for name in operation.expressions}
                 arrays = {
+                    **values,
                     "rows": row * operation.every + (steps[0] - first if steps.size else 0),
                     "index": index,
                 }

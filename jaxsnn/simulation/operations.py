@@ -76,11 +76,12 @@ class UpdateStep:
 
     def prepare(self, frame: Frame) -> Any:
         op = self.operation
-        return prepare_block(self.block, op.code, op.domain, op.every, frame)
+        return prepare_block(self.block, op.code, op.domain, getattr(op, "beat", 0) or op.every, frame)
 
     def apply(self, frame: Frame, prepared: Any, mask: Any = None) -> None:
         op = self.operation
-        results = run_block(self.block, op.code, op.domain, op.every, frame, prepared, op.name)
+        beat = getattr(op, "beat", 0) or op.every
+        results = run_block(self.block, op.code, op.domain, beat, frame, prepared, op.name)
         for name, value in zip(self.block.returns, results, strict=True):
             frame.write(op.code.scope[name], op.domain, value, mask)
 

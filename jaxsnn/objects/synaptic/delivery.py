@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from jaxsnn.equations.expressions import names
 from jaxsnn.equations.statements import Assign, parse_block
-from jaxsnn.errors import NetworkError, NotSupportedError, Source
+from jaxsnn.errors import NetworkError, Source, did_you_mean
 from jaxsnn.objects.base import Connections, Parts
 from jaxsnn.objects.blocks import bind_block
 from jaxsnn.objects.groups import Group
-from jaxsnn.objects.synaptic.equations import event_driven_statements
-from jaxsnn.objects.synaptic.pathway import Pathway
+from jaxsnn.objects.synaptic.equations import code_for_all, event_driven_statements
 from jaxsnn.program import Code, Deliver, Ref
 
 if TYPE_CHECKING:
     from jaxsnn.objects.synapses import Synapses
+    from jaxsnn.objects.synaptic.pathway import Pathway
 
-__all__ = ["lower_pathway"]
+__all__ = ["lower_pathway", "regular_code"]
 
 
-def lower_pathway(synapses: Synapses, pathway: Pathway, parts: Parts, namespace: Mapping[str, Any]) -> None:
+def lower_pathway(pathway: Pathway, parts: Parts, namespace: Mapping[str, Any]) -> None:
     """Add a pathway of `Synapses` to a program: its code, its connections and delays."""
+    synapses = pathway.synapses
     owner, key = synapses.name, pathway.key
     _check_event(synapses, pathway)
     pathway.check()
@@ -69,6 +71,26 @@ def lower_pathway(synapses: Synapses, pathway: Pathway, parts: Parts, namespace:
     )
 
 
+def regular_code(
+    synapses: Synapses,
+    statements: tuple[Assign, ...],
+    source: Source,
+    parts: Parts,
+    namespace: Mapping[str, Any],
+    dt: float,
+) -> Code:
+    """Statements that run for all synapses, at times of their own (``run_regularly``)."""
+    reasons = dict(_protected(synapses))
+    for name, eq in synapses.model.own.items():
+        if "shared" in eq.flags and eq.kind != "subexpression" and "constant" not in eq.flags:
+            del reasons[name]
+    foreign = {name for name in synapses._symbols() if synapses._end(name) is not None}
+    reasons |= dict.fromkeys(foreign, "is a variable of neurons; let them run the code")
+    binder = synapses._binder(namespace, dt)
+    block = bind_block(statements, source, synapses._symbols(), reasons, binder, synapses._code_substitutes())
+    return replace(code_for_all(synapses, block, binder, parts), source=source)
+
+
 def _check_event(synapses: Synapses, pathway: Pathway) -> None:
     group, event = pathway.source, pathway.event
     if event in group._events():
@@ -81,9 +103,10 @@ def _check_event(synapses: Synapses, pathway: Pathway) -> None:
             f"{synapses.name}: {group.name} has no threshold, so it never fires and {on} never acts; give it"
             f" threshold='...'"
         )
-    raise NotSupportedError(
-        f"{synapses.name}: {group.name} has no event {event!r} for {on}; this version knows the events"
-        f" {', '.join(group._events()) or 'of groups with a threshold only'}"
+    raise NetworkError(
+        f"{synapses.name}: {group.name} has no event {event!r} for {on}; it has"
+        f" {', '.join(group._events()) or 'none'}.{did_you_mean(event, group._events())} Events are named where the"
+        f" group is made: events={{{event!r}: 'v < -70*mV'}}"
     )
 
 

@@ -130,12 +130,16 @@ def _group(owner: str, size: int, parts: Sequence[Any], fits: Any, candidates: s
     record = None
     for k, (part, op) in enumerate(zip(parts, operations, strict=True)):
         if isinstance(op, Update | Threshold | Reset) and op.domain.owner == owner:
-            if op.every != 1 or op.domain.size != size:
+            if not op.always or op.domain.size != size:
                 raise Unfit(f"{op.name} has another clock or is only for part of the group")
             why = fits(part)
             if why is not None:
                 raise Unfit(f"{op.name}: {why}")
+            if any(op.code.scope[name].via == "scalar" for name in op.code.written):
+                raise Unfit(f"{op.name} changes a number that all elements share")
             (after if isinstance(op, Reset) else before).append(k)
+        elif isinstance(op, RecordSpikes) and op.expressions and op.domain.owner == owner:
+            raise Unfit(f"{op.name} reads it when it fires")
         elif isinstance(op, RecordSpikes) and op.domain.owner == owner and op.event == event:
             if record is None and op.domain.size == size and op.every == 1 and isinstance(part, SpikesStep):
                 record = k

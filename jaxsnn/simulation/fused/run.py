@@ -151,7 +151,7 @@ class Fused:
                     continue
                 elif isinstance(op, Deliver) and any(change.ref.key in buffers.inbox for change in part.way.changes):
                     self._outside(part, self.ready[k], frame, buffers)
-                elif op.every == 1:
+                elif op.always:
                     part.apply(frame, self.ready[k])
                 else:
                     sometimes(part, self.ready[k], frame)
