@@ -50,6 +50,7 @@ __all__ = [
     "end_run",
     "generated_spikes",
     "local_namespace",
+    "python_function",
     "register",
     "reporter",
     "run_in_brian",
@@ -285,6 +286,19 @@ def function_of(name: str, function: Any) -> Called:
         own = next(n for n, f in LANGUAGE.items() if f is function)
         return Called(function, "language", (own,))
     return Called(function, "user")
+
+
+def python_function(function: Any) -> tuple[tuple[Callable[..., Any], ...], str, bool, bool]:
+    """A function of the user: ways to call it with plain arrays, the best first; type, whether it wants the indices of the
+    elements as well, and whether it depends on its arguments alone.
+    """
+    known = function.implementations._implementations
+    given = [known["jax"].get_code(None)] if "jax" in known else []
+    given.append(getattr(function.pyfunc, "_orig_func", function.pyfunc))
+    given.append(known["numpy"].get_code(None))
+    kind = "boolean" if function._returns_bool else function._return_type
+    kind = {"bool": "boolean", "boolean": "boolean", "integer": "integer"}.get(kind, "float")
+    return tuple(given), kind, bool(function.auto_vectorise), bool(function.stateless)
 
 
 def dimension(dim: Any) -> Dimension:

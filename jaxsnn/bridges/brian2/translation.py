@@ -10,9 +10,10 @@ import jax
 import numpy as np
 
 from jaxsnn.bridges.brian2.forms import Array, Block, Clock, Constant, Line, Runner, Tick, Unsupported, UserFunction
+from jaxsnn.bridges.brian2.interface import python_function
 from jaxsnn.codegen.jax_runtime import RUNTIME
 from jaxsnn.equations.expressions import Binary, Call, Expr, Name, Number, calls, names, parse, substitute, transform
-from jaxsnn.equations.functions import FUNCTIONS
+from jaxsnn.equations.functions import FUNCTIONS, Implementation
 from jaxsnn.equations.statements import Assign
 from jaxsnn.errors import Source
 from jaxsnn.objects.base import Parts
@@ -221,11 +222,14 @@ class Translator:
 
     def _user(self, name: str, function: Any, args: tuple[Expr, ...]) -> Expr:
         """A Python function, traced if it can be."""
-        vectorised = False
+        ways, kind, vectorised, stateless = python_function(function)
         if vectorised:
             self.scope["_vectorisation_idx"] = Ref(self.block.domain.owner, "_vectorisation_idx", "integer", via="index")
             args = (*args, Name("_vectorisation_idx"))
-        raise Unsupported(f"{self.runner.name}: the function {name}()")
+        call = next((way for way in ways if stateless and _traces(way, len(args))), None)
+        if call is not None:
+            return Call(name, args, implementation=Implementation(call, kind))
+        return Call(name, args, implementation=Implementation(ways[-1], kind, True, stateless))
 
     # ---- times in steps ----------------------------------------------------------------------------
 
