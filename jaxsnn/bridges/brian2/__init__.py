@@ -6,8 +6,9 @@ goes through its compiled step. Needs the extra ``brian2``.
 
 from jaxsnn.bridges.brian2.device import BridgeWarning, Device, Fallback
 from jaxsnn.bridges.brian2.interface import register
+from jaxsnn.bridges.brian2.pure import from_brian2
 
-__all__ = ["BridgeWarning", "Device", "Fallback", "device"]
+__all__ = ["BridgeWarning", "Device", "Fallback", "device", "from_brian2"]
 
 device = Device()
 """The device that ``set_device("jaxsnn")`` chooses."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +21,7 @@ from brian2.core.network import Network, TextReport
 from brian2.core.preferences import prefs
 from brian2.core.variables import ArrayVariable, AuxiliaryVariable, Subexpression
 from brian2.core.variables import Constant as BrianConstant
-from brian2.devices.device import RuntimeDevice, all_devices, get_device
+from brian2.devices.device import RuntimeDevice, all_devices, get_device, reset_device, set_device
 from brian2.groups.group import Group
 from brian2.groups.subgroup import Subgroup
 from brian2.input.binomial import BinomialFunction
@@ -33,6 +34,7 @@ from brian2.utils.stringtools import get_identifiers
 
 from jaxsnn.bridges.brian2.forms import Array, Block, Clock, Constant, Line, Pathway, Runner, Tick, Unsupported
 from jaxsnn.bridges.brian2.forms import UserFunction as Called
+from jaxsnn.bridges.brian2.queue import SpikeQueue
 from jaxsnn.program import Window
 from jaxsnn.units import Dimension
 
@@ -47,6 +49,7 @@ __all__ = [
     "begin_run",
     "check_duration",
     "default_dtype",
+    "device_for",
     "end_run",
     "generated_spikes",
     "local_namespace",
@@ -82,6 +85,22 @@ class Handed:
 def register(name: str, device: Any) -> None:
     """Make a device known to ``set_device``."""
     all_devices[name] = device
+
+
+@contextmanager
+def device_for(kind: type) -> Iterator[None]:
+    """A device of a kind while code objects are made, if the active one is another."""
+    active = get_device()
+    if isinstance(active, kind):
+        yield
+        return
+    given = kind()
+    given.arrays = getattr(active, "arrays", given.arrays)
+    set_device(given)
+    try:
+        yield
+    finally:
+        reset_device()
 
 
 def default_dtype() -> np.dtype:
@@ -143,8 +162,16 @@ def pathway_of(obj: Any) -> Pathway:
         source=np.array(obj.synapse_sources.get_value(), np.int32),
         target=np.array(obj.synapse_targets.get_value(), np.int32),
         delay=float(delays[0]) if obj.variables["delay"].scalar else np.array(delays, np.float64),
-        queue=obj.queue,
+        queue=obj.queue if isinstance(obj.queue, SpikeQueue) else _foreign(obj.queue),
     )
+
+
+def _foreign(queue: Any) -> SpikeQueue:
+    """A queue of Brian2's own, of a network that was made for another device."""
+    ours = SpikeQueue(*queue._state_tuple[:2])
+    offset, slots = queue._full_state()
+    ours.keep([np.array(slots[(offset + k) % len(slots)], np.int32) for k in range(len(slots))], None)
+    return ours
 
 
 # ---- code objects --------------------------------------------------------------------------------------
