@@ -18,7 +18,7 @@ r"""jaxsnn: Brian-style equations become pure JAX step functions.
 
 from jaxsnn import adjoint, errors, fit, models, plasticity, plot, surrogate, units
 from jaxsnn.equations.system import Equations
-from jaxsnn.network import Network
+from jaxsnn.network import Network, profiling_summary, stop
 from jaxsnn.objects.base import seed
 from jaxsnn.objects.functions import BinomialFunction, Function
 from jaxsnn.objects.groups import Subgroup
@@ -26,6 +26,7 @@ from jaxsnn.objects.inputs import PoissonGroup, PoissonInput, SpikeGeneratorGrou
 from jaxsnn.objects.monitors import EventMonitor, PopulationRateMonitor, SpikeMonitor, StateMonitor
 from jaxsnn.objects.neurongroup import NeuronGroup
 from jaxsnn.objects.schedule.clocks import Clock, EventClock
+from jaxsnn.objects.schedule.functions import NetworkOperation, network_operation
 from jaxsnn.objects.synapses import Synapses
 from jaxsnn.simulation import Simulation, SpikeRecord
 
@@ -39,6 +40,7 @@ __all__ = [
     "EventMonitor",
     "Function",
     "Network",
+    "NetworkOperation",
     "NeuronGroup",
     "PoissonGroup",
     "PoissonInput",
@@ -55,9 +57,12 @@ __all__ = [
     "errors",
     "fit",
     "models",
+    "network_operation",
     "plasticity",
     "plot",
+    "profiling_summary",
     "seed",
+    "stop",
     "surrogate",
     "units",
 ]

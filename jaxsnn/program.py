@@ -7,9 +7,9 @@ expression trees, names keep what they refer to, and ``print(program)`` shows th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from jaxsnn.equations.expressions import Expr, render
 from jaxsnn.equations.statements import Assign, Propagate, Statement
@@ -21,6 +21,7 @@ __all__ = [
     "Code",
     "Deliver",
     "Emit",
+    "Invoke",
     "Operation",
     "Program",
     "RecordRate",
@@ -155,7 +156,7 @@ class Operation:
     order: int = 0
     every: int = 1
     listed: bool = False
-    kind: ClassVar[str] = "operation"
+    form: ClassVar[str] = "operation"
 
     @property
     def always(self) -> bool:
@@ -167,7 +168,7 @@ class Operation:
         return slot_position(self.slot, slots), self.order, self.name
 
     def head(self) -> str:
-        return self.kind
+        return self.form.format(self)
 
     def body(self) -> Iterator[str]:
         code = getattr(self, "code", None)
@@ -184,10 +185,7 @@ class Update(Operation):
     domain: Window
     code: Code
     beat: int = 0
-    kind: ClassVar[str] = "update"
-
-    def head(self) -> str:
-        return f"update {self.domain}"
+    form: ClassVar[str] = "update {0.domain}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,10 +201,7 @@ class Threshold(Operation):
     condition: Expr
     code: Code  # no statements; scope and source of the condition
     refractory: bool = False
-    kind: ClassVar[str] = "threshold"
-
-    def head(self) -> str:
-        return f"threshold {self.domain} -> {self.event}"
+    form: ClassVar[str] = "threshold {0.domain} -> {0.event}"
 
     def body(self) -> Iterator[str]:
         yield render(self.condition) + ("  [where not_refractory]" if self.refractory else "")
@@ -219,10 +214,7 @@ class Reset(Operation):
     domain: Window
     event: str
     code: Code
-    kind: ClassVar[str] = "reset"
-
-    def head(self) -> str:
-        return f"reset {self.domain} on {self.event}"
+    form: ClassVar[str] = "reset {0.domain} on {0.event}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -235,10 +227,7 @@ class Emit(Operation):
     domain: Window
     event: str
     period: int = 0
-    kind: ClassVar[str] = "emit"
-
-    def head(self) -> str:
-        return f"emit {self.domain} -> {self.event}"
+    form: ClassVar[str] = "emit {0.domain} -> {0.event}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -266,11 +255,24 @@ class Deliver(Operation):
     code: Code
     delay: Ref | None = None
     max_delay: float = 0.0
-    kind: ClassVar[str] = "deliver"
 
     def head(self) -> str:
         after = "" if self.delay is None else f", {self.delay.name} interpolated, up to {self.max_delay * 1e3:g} ms"
         return f"deliver {self.source} -> {self.target} on {self.event}{after}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Invoke(Operation):
+    """Call a function of the user, ``function(t, values)``: new values, by dotted name, of variables it may write.
+
+    ``values`` reads every variable and event set by its dotted name.
+    """
+
+    function: Callable[[Any, Mapping[str, Any]], Mapping[str, Any] | None]
+    writes: tuple[Key, ...]
+
+    def head(self) -> str:
+        return f"invoke {self.function.__name__} -> {', '.join(map('.'.join, self.writes))}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -284,10 +286,7 @@ class Summed(Operation):
     domain: Window
     target: Window
     code: Code
-    kind: ClassVar[str] = "summed"
-
-    def head(self) -> str:
-        return f"summed {self.domain} -> {self.target}"
+    form: ClassVar[str] = "summed {0.domain} -> {0.target}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -302,7 +301,6 @@ class RecordSpikes(Operation):
     expressions: Mapping[str, Expr] = field(default_factory=dict)
     code: Code | None = None
     label: str = ""
-    kind: ClassVar[str] = "record"
 
     def head(self) -> str:
         with_ = f" with {', '.join(self.expressions)}" if self.expressions else ""
@@ -322,7 +320,6 @@ class RecordState(Operation):
     code: Code
     elements: int | None = None
     label: str = ""
-    kind: ClassVar[str] = "record"
 
     def head(self) -> str:
         return f"record {', '.join(self.expressions)} of {self.domain}"
@@ -335,10 +332,7 @@ class RecordRate(Operation):
     domain: Window
     event: str
     label: str = ""
-    kind: ClassVar[str] = "record"
-
-    def head(self) -> str:
-        return f"record rate of {self.event} of {self.domain}"
+    form: ClassVar[str] = "record rate of {0.event} of {0.domain}"
 
 
 @dataclass(frozen=True)
@@ -364,6 +358,8 @@ class Program:
             code = getattr(operation, "code", None)
             if isinstance(code, Code):
                 keys.update(code.scope[name].key for name in code.written)
+            if isinstance(operation, Invoke):
+                keys.update(operation.writes)
             if isinstance(operation, Threshold) and operation.refractory:
                 owner = operation.domain.owner
                 keys.update({(owner, "not_refractory"), (owner, "lastspike")})

@@ -114,23 +114,23 @@ class Subgroup(Group):
         start, stop = _range(item, size, parent.name)
         SimulationObject.__init__(self, None)
         shift = parent._start if isinstance(parent, Subgroup) else 0
-        self._group = parent._parent
+        self._root = parent._parent
         self._start = start + shift
         self._stop = stop + shift
         self.namespace = parent.namespace
-        self._hosts = self._group._hosts
+        self._hosts = self._root._hosts
 
     @property
     def _parent(self) -> Group:
-        return self._group
+        return self._root
 
     @property
     def needs(self) -> tuple[SimulationObject, ...]:
-        return (self._group,)
+        return (self._root,)
 
     @property
     def name(self) -> str:
-        return f"{self._group.name}[{self._start}:{self._stop}]"
+        return f"{self._root.name}[{self._start}:{self._stop}]"
 
     @property
     def N(self) -> int:
@@ -139,7 +139,7 @@ class Subgroup(Group):
 
     @property
     def _window(self) -> Window:
-        return Window(self._group.name, self._start, self._stop)
+        return Window(self._root.name, self._start, self._stop)
 
     def __len__(self) -> int:
         return self._stop - self._start
@@ -148,22 +148,22 @@ class Subgroup(Group):
         return Subgroup(self, item)
 
     def _events(self) -> tuple[str, ...]:
-        return self._group._events()
+        return self._root._events()
 
     def _event_place(self, event: str) -> tuple[str, int]:
-        return self._group._event_place(event)
+        return self._root._event_place(event)
 
     def _symbols(self) -> Mapping[str, Symbol]:
-        return self._group._symbols()
+        return self._root._symbols()
 
     def _subexpressions(self) -> Mapping[str, Expr]:
-        return self._group._subexpressions()
+        return self._root._subexpressions()
 
     def _code_substitutes(self) -> Mapping[str, Expr]:
-        return self._group._code_substitutes()
+        return self._root._code_substitutes()
 
     def _time(self) -> tuple[float, float]:
-        return self._group._time()
+        return self._root._time()
 
     def _stored(self, elements: np.ndarray) -> np.ndarray:
         return elements + self._start
@@ -173,13 +173,13 @@ class Subgroup(Group):
             return elements
         if name == "N":
             return len(self)
-        return self._group._read(name, elements + self._start)
+        return self._root._read(name, elements + self._start)
 
     def _host(self, name: str) -> HostVariable:
-        return self._group._host(name)
+        return self._root._host(name)
 
     def _guard(self, name: str) -> np.ndarray | None:
-        return self._group._guard(name)
+        return self._root._guard(name)
 
     def lower(self, parts: Parts, namespace: Mapping[str, Any]) -> None:
         """Nothing: the group it belongs to does the work."""

@@ -71,6 +71,7 @@ class ChunkedRun:
         self.simulation = simulation
         self.finite = finite
         self._chunks: dict[int, Any] = {}
+        self._compiled: set[int] = set()
         self._finite = jax.jit(_finite)
         self._seconds_per_step = 0.0
         self._every = {
@@ -124,6 +125,15 @@ class ChunkedRun:
             if waiting is not None:
                 self._deliver(params, waiting, receive)
         return state, done, stopped
+
+    def compile(self, params: Params, state: State, steps: int) -> bool:
+        """Compile what a run needs, ahead of it; False if that was done before."""
+        chunk, length = self._chunk(params, state, steps)
+        if length in self._compiled:
+            return False
+        jax.block_until_ready(chunk(params, state, jnp.asarray(0, jnp.int32)))
+        self._compiled.add(length)
+        return True
 
     def _chunk(self, params: Params, state: State, steps: int) -> tuple[Any, int]:
         for length in sorted(self._chunks):

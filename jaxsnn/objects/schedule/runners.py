@@ -25,13 +25,13 @@ class RunsCode(VariableOwner):
         raise NotImplementedError
 
     @property
-    def _root(self) -> RunsCode:
+    def _at_home(self) -> RunsCode:
         """The object in whose place the code runs: of a subgroup the group."""
         return self._parent
 
     @property
     def _runners(self) -> list[CodeRunner]:
-        return self._root.__dict__.setdefault("_own_runners", [])
+        return self._at_home.__dict__.setdefault("_own_runners", [])
 
     def _regular_code(
         self, statements: tuple[Assign, ...], source: Source, parts: Parts, namespace: Mapping[str, Any], dt: float
@@ -73,7 +73,7 @@ class RunsCode(VariableOwner):
     def _add_runner(
         self, kind: str, code: str, dt: Any, clock: Any, when: str, order: int, name: str | None
     ) -> CodeRunner:
-        stem = kind if self._root is self else f"subgroup_{kind}"
+        stem = kind if self._at_home is self else f"subgroup_{kind}"
         taken = {runner.suffix for runner in self._runners}
         number = 1
         suffix = stem
@@ -126,11 +126,11 @@ class CodeRunner(Part):
     @property
     def order_name(self) -> str:  # type: ignore[override]
         """The name that decides between operations of equal order."""
-        return self._name or f"{self.owner._root.order_name}_{self.suffix}"
+        return self._name or f"{self.owner._at_home.order_name}_{self.suffix}"
 
     def lower(self, parts: Parts, namespace: Mapping[str, Any]) -> None:
         owner, name = self.owner, self.order_name
-        own = getattr(owner._root, "_dt", None)
+        own = getattr(owner._at_home, "_dt", None)
         beat = 1 if own is None else steps_of(own, parts.dt, f"{owner.name}: dt")
         every = beat
         if self.clock is not None:

@@ -14,6 +14,7 @@ from typing import Any
 from jaxsnn.program import (
     Code,
     Deliver,
+    Invoke,
     Key,
     Operation,
     RecordRate,
@@ -129,6 +130,8 @@ def _group(owner: str, size: int, parts: Sequence[Any], fits: Any, candidates: s
     arrivals: list[int] = []
     record = None
     for k, (part, op) in enumerate(zip(parts, operations, strict=True)):
+        if isinstance(op, Invoke):
+            raise Unfit(f"{op.name} is a function that may look at it")
         if isinstance(op, Update | Threshold | Reset) and op.domain.owner == owner:
             if not op.always or op.domain.size != size:
                 raise Unfit(f"{op.name} has another clock or is only for part of the group")
