@@ -18,7 +18,7 @@ from jaxsnn.bridges.brian2.interface import Handed, NumpyCodeObject, RuntimeDevi
 from jaxsnn.bridges.brian2.lowering import lower
 from jaxsnn.bridges.brian2.queue import SpikeQueue
 from jaxsnn.bridges.brian2.running import Boundary, Compiled, Run
-from jaxsnn.bridges.brian2.translation import random
+from jaxsnn.bridges.brian2.translation import CalledBack, random
 from jaxsnn.errors import JaxsnnError
 from jaxsnn.program import Code, Program
 
@@ -127,7 +127,7 @@ class Device(RuntimeDevice):
         net: Any,
         duration: Any,
         report: Any = None,
-        report_period: Any = 10.0,
+        report_period: Any = None,
         namespace: Mapping[str, Any] | None = None,
         profile: Any = None,
         level: int = 0,
@@ -155,11 +155,25 @@ class Device(RuntimeDevice):
         except (Unsupported, JaxsnnError) as reason:
             self._in_brian(net, str(reason), duration, report, report_period, namespace, profile)
             return
-        progress = _Progress(net, say, float(report_period), run, begun, duration, interface.longest_seconds())
+        progress = _Progress(
+            net,
+            say,
+            10.0 if report_period is None else float(report_period),
+            run,
+            begun,
+            duration,
+            interface.longest_seconds(),
+        )
         seed = np.random.randint(2**31) if draws(run.program) else 0
         # Only while Brian2's run lasts: what else the process computes with JAX keeps its precision.
         with jax.enable_x64(dtype == np.float64):
-            done, ended = run(loop, jax.random.key(seed), progress)
+            CalledBack.errors.clear()
+            try:
+                done, ended = run(loop, jax.random.key(seed), progress)
+            except Exception:
+                for name, error in CalledBack.errors:
+                    raise interface.object_error(net, name) from error
+                raise
         if ended is not None and not isinstance(ended, Stop | KeyboardInterrupt):
             raise ended
         whole = run.first + done >= run.last
@@ -188,9 +202,8 @@ class Device(RuntimeDevice):
             stacklevel=4,
         )
         report, period, namespace, profile = options
-        interface.run_in_brian(
-            net, duration, report=report, report_period=period, namespace=namespace, profile=profile
-        )
+        given = {} if period is None else {"report_period": period}
+        interface.run_in_brian(net, duration, report=report, namespace=namespace, profile=profile, **given)
 
 
 def draws(program: Program) -> bool:

@@ -131,7 +131,9 @@ def _common(lowered: Lowered, runner: Runner) -> dict[str, Any]:
     every = lowered.translation.every(runner.clock)
     if runner.clock.times is not None:
         steps = np.unique(np.rint(runner.clock.times / lowered.translation.base)).astype(np.int32)
-        off = np.abs(runner.clock.times / lowered.translation.base - np.rint(runner.clock.times / lowered.translation.base))
+        off = np.abs(
+            runner.clock.times / lowered.translation.base - np.rint(runner.clock.times / lowered.translation.base)
+        )
         if off.size and off.max() > 1e-4:
             raise Unsupported(f"{runner.name} runs at times that are no multiples of the time step")
         lowered.parts.indices[f"{runner.name}.steps"] = steps
@@ -158,7 +160,10 @@ def _update(lowered: Lowered, runner: Runner, block: Block) -> Iterator[Operatio
         one = Translator(lowered.translation, runner, block)
         code = one.code(shared)
         window = Window(block.domain.owner, 0, 1)
-        if any(random(s.expr) for s in code.statements if isinstance(s, Assign) and s.target not in code.scope) and vector:
+        if (
+            any(random(s.expr) for s in code.statements if isinstance(s, Assign) and s.target not in code.scope)
+            and vector
+        ):
             raise Unsupported(f"{runner.name}: a random number that is shared by all elements, but is no variable")
         yield Update(**{**common, "name": f"{runner.name}_shared"}, **_beat(lowered, one), domain=window, code=code)
         shared = [line for line in shared if line.new]
@@ -193,7 +198,12 @@ def _threshold(lowered: Lowered, runner: Runner, block: Block) -> Iterator[Opera
     code = translator.code(())
     lowered.parts.events[(owner, event)] = block.domain.size
     yield Threshold(
-        **_common(lowered, runner), domain=block.domain, event=event, condition=condition, code=code, refractory=refractory
+        **_common(lowered, runner),
+        domain=block.domain,
+        event=event,
+        condition=condition,
+        code=code,
+        refractory=refractory,
     )
 
 
@@ -272,7 +282,9 @@ def _record_events(lowered: Lowered, runner: Runner, block: Block) -> Iterator[O
         found = translator.expressions("_to_record_")
         extra = {"expressions": {n: found[n] for n in wanted}, "code": translator.code(())}
     lowered.recordings[runner.name] = Recording("events", runner, wanted, window.size)
-    yield RecordSpikes(**_common(lowered, runner), domain=window, event=block.details["event"], label=runner.name, **extra)
+    yield RecordSpikes(
+        **_common(lowered, runner), domain=window, event=block.details["event"], label=runner.name, **extra
+    )
 
 
 def _record_state(lowered: Lowered, runner: Runner, block: Block) -> Iterator[Operation]:

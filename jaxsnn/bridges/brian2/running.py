@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxsnn.bridges.brian2.forms import Array
+from jaxsnn.bridges.brian2.forms import Array, Unsupported
 from jaxsnn.bridges.brian2.interface import append_events, append_rates, append_samples, array_of, set_last_index
 from jaxsnn.bridges.brian2.lowering import Lowered, Recording
 from jaxsnn.bridges.brian2.queue import Buffers, Slots, SpikeQueue
@@ -29,6 +29,7 @@ __all__ = ["Boundary", "Compiled", "Run", "steps_until"]
 NEVER = "_never"
 """An event that does not happen: the pathways of spikes on their way have it as their own."""
 TRAIL = ".trail"
+LONGEST = 2**31 - 1
 FIRST = -(2**30)
 """The step of a last spike that lies too far back to be counted."""
 
@@ -116,6 +117,8 @@ class Run:
         self.lowered, self.boundary = lowered, boundary
         self.dt = lowered.program.dt
         self.first, self.last = steps_until(start, self.dt), steps_until(end, self.dt)
+        if self.last >= LONGEST:
+            raise Unsupported(f"the run ends in step {self.last}; steps are counted in 32 bits")
         boundary.step = self.first
         self.rows: dict[str, list[Mapping[str, np.ndarray]]] = {}
         self.rest: dict[str, Slots] = {}
@@ -224,9 +227,7 @@ class Run:
         values = {k: self.value(k) for k in parts.values}
         return self.boundary.trees(replace(parts, values=values), key, setting)
 
-    def __call__(
-        self, loop: ChunkedRun, key: Any, progress: Callable[[int], None]
-    ) -> tuple[int, BaseException | None]:
+    def __call__(self, loop: ChunkedRun, key: Any, progress: Callable[[int], None]) -> tuple[int, BaseException | None]:
         """Run, and write everything back; the steps done, and what ended the run early."""
         simulation = loop.simulation
         params, state = self.trees(simulation.setting, key)

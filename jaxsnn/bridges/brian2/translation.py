@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import numpy as np
@@ -21,7 +21,7 @@ from jaxsnn.objects.inputs import TimedArray
 from jaxsnn.program import Code, Key, Ref, Variable
 from jaxsnn.units import Quantity, second
 
-__all__ = ["Translation", "Translator"]
+__all__ = ["CalledBack", "Translation", "Translator", "random"]
 
 COUNTED = frozenset({"lastspike", "lastupdate"})
 """Times that are kept as numbers of steps: in 32 bits, seconds are too coarse after a few of them."""
@@ -224,12 +224,15 @@ class Translator:
         """A Python function, traced if it can be."""
         ways, kind, vectorised, stateless = python_function(function)
         if vectorised:
-            self.scope["_vectorisation_idx"] = Ref(self.block.domain.owner, "_vectorisation_idx", "integer", via="index")
+            self.scope["_vectorisation_idx"] = Ref(
+                self.block.domain.owner, "_vectorisation_idx", "integer", via="index"
+            )
             args = (*args, Name("_vectorisation_idx"))
         call = next((way for way in ways if stateless and _traces(way, len(args))), None)
         if call is not None:
             return Call(name, args, implementation=Implementation(call, kind))
-        return Call(name, args, implementation=Implementation(ways[-1], kind, True, stateless))
+        back = CalledBack(ways[-1], self.runner.name)
+        return Call(name, args, implementation=Implementation(back, kind, True, stateless))
 
     # ---- times in steps ----------------------------------------------------------------------------
 
@@ -238,7 +241,9 @@ class Translator:
 
         def rule(node: Expr) -> Expr | None:
             match node:
-                case Call(function="timestep", args=(Binary(op="-", left=Name(id="t"), right=Name(id=last)), Name(id="dt"))):
+                case Call(
+                    function="timestep", args=(Binary(op="-", left=Name(id="t"), right=Name(id=last)), Name(id="dt"))
+                ):
                     return self._difference(last)
                 case Binary(op="-", left=Name(id="t"), right=Name(id=last)) if self.all.dtype == np.float32:
                     # In 64 bits the difference of two times is what Brian2 computes, to the last digit.
@@ -279,6 +284,22 @@ class Translator:
 @dataclass(frozen=True)
 class _Steps(Name):
     """The name of a time in steps, where steps are meant."""
+
+
+@dataclass(frozen=True)
+class CalledBack:
+    """A Python function of the user, whose errors are kept with the name of the object that calls it."""
+
+    function: Any
+    runner: str
+    errors: ClassVar[list[tuple[str, Exception]]] = []
+
+    def __call__(self, *args: Any) -> Any:
+        try:
+            return self.function(*args)
+        except Exception as error:
+            self.errors.append((self.runner, error))
+            raise
 
 
 def _traces(call: Any, arguments: int) -> bool:
