@@ -2,8 +2,8 @@
 
     python tests/bridges/suite.py [standalone] [multiple] [runtime] [--float32] [arguments of pytest]
 
-The three sets: tests that Brian2 marks as compatible with any device (with one run, with several), and those that only a
-runtime device can pass. Tests of the C++ device, of the GSL and those marked as long are left out.
+The three sets: tests that Brian2 marks as compatible with any device (with one run, with several), and those that only
+a runtime device can pass. Tests of the C++ device, of the GSL and those marked as long are left out.
 """
 
 from __future__ import annotations

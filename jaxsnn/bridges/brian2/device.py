@@ -155,16 +155,10 @@ class Device(RuntimeDevice):
         except (Unsupported, JaxsnnError) as reason:
             self._in_brian(net, str(reason), duration, report, report_period, namespace, profile)
             return
-        progress = _Progress(
-            net,
-            say,
-            10.0 if report_period is None else float(report_period),
-            run,
-            begun,
-            duration,
-            interface.longest_seconds(),
-        )
-        seed = np.random.randint(2**31) if draws(run.program) else 0
+        period = 10.0 if report_period is None else float(report_period)
+        progress = _Progress(net, say, period, run, begun, duration, interface.longest_seconds())
+        # From the numbers that Brian2's own `seed`, `store` and `get_random_state` know.
+        seed = np.random.randint(2**31) if draws(run.program) else 0  # noqa: NPY002
         # Only while Brian2's run lasts: what else the process computes with JAX keeps its precision.
         with jax.enable_x64(dtype == np.float64):
             CalledBack.errors.clear()

@@ -90,7 +90,7 @@ def lower(runners: Iterable[Runner], dtype: Any) -> Lowered:
                 raise Unsupported(f"{runner.name}: code of the kind {block.template!r} (of {block.domain.owner})")
             operations.extend(TEMPLATES[block.template](lowered, runner, block))
     parts = translation.parts
-    _check_times(operations, parts)
+    _silent_events(operations, parts)
     parts.operations = operations
     lowered.program = Program(base, parts.variables, parts.events, tuple(operations))
     return lowered
@@ -114,7 +114,7 @@ def common_step(clocks: Iterable[Clock]) -> float:
     return fastest / parts if parts > 1 else fastest
 
 
-def _check_times(operations: list[Operation], parts: Parts) -> None:
+def _silent_events(operations: list[Operation], parts: Parts) -> None:
     """Events of a group that nothing in this network fires exist all the same."""
     for operation in operations:
         window, event = getattr(operation, "domain", None), getattr(operation, "event", None)
@@ -128,17 +128,15 @@ def _check_times(operations: list[Operation], parts: Parts) -> None:
 
 
 def _common(lowered: Lowered, runner: Runner) -> dict[str, Any]:
-    every = lowered.translation.every(runner.clock)
-    if runner.clock.times is not None:
-        steps = np.unique(np.rint(runner.clock.times / lowered.translation.base)).astype(np.int32)
-        off = np.abs(
-            runner.clock.times / lowered.translation.base - np.rint(runner.clock.times / lowered.translation.base)
-        )
-        if off.size and off.max() > 1e-4:
-            raise Unsupported(f"{runner.name} runs at times that are no multiples of the time step")
-        lowered.parts.indices[f"{runner.name}.steps"] = steps
-        return {"name": runner.name, "slot": runner.slot, "order": runner.order, "listed": True}
-    return {"name": runner.name, "slot": runner.slot, "order": runner.order, "every": every}
+    """Name and place in the schedule, which all operations have."""
+    common: dict[str, Any] = {"name": runner.name, "slot": runner.slot, "order": runner.order}
+    if runner.clock.times is None:
+        return {**common, "every": lowered.translation.every(runner.clock)}
+    exact = runner.clock.times / lowered.translation.base
+    if np.any(np.abs(exact - np.rint(exact)) > 1e-4):
+        raise Unsupported(f"{runner.name} runs at times that are no multiples of the time step")
+    lowered.parts.indices[f"{runner.name}.steps"] = np.unique(np.rint(exact)).astype(np.int32)
+    return {**common, "listed": True}
 
 
 def _ends(lowered: Lowered, block: Block, code: Code) -> None:
@@ -175,7 +173,7 @@ def _update(lowered: Lowered, runner: Runner, block: Block) -> Iterator[Operatio
     yield Update(**common, **_beat(lowered, translator), domain=block.domain, code=code)
 
 
-def _beat(lowered: Lowered, translator: Translator) -> dict[str, int]:
+def _beat(lowered: Lowered, translator: Translator) -> dict[str, Any]:
     return {} if translator.beat is None else {"beat": lowered.translation.every(translator.beat)}
 
 
@@ -241,8 +239,7 @@ def _deliver(lowered: Lowered, runner: Runner, block: Block) -> Iterator[Operati
             raise Unsupported(f"{runner.name} writes {name!r} through an index")
     parts = lowered.parts
     for window in (given.source_window, given.target_window):
-        size = lowered.translation.parts.variables
-        if not any(owner == window.owner for owner, _ in size):
+        if not any(owner == window.owner for owner, _ in parts.variables):
             parts.add(Variable(window.owner, "_present", "boolean", size=window.stop), np.zeros(window.stop, bool))
     parts.connections[runner.name] = Connections(
         given.source - given.source_window.start, given.target - given.target_window.start, given.delay
@@ -282,9 +279,8 @@ def _record_events(lowered: Lowered, runner: Runner, block: Block) -> Iterator[O
         found = translator.expressions("_to_record_")
         extra = {"expressions": {n: found[n] for n in wanted}, "code": translator.code(())}
     lowered.recordings[runner.name] = Recording("events", runner, wanted, window.size)
-    yield RecordSpikes(
-        **_common(lowered, runner), domain=window, event=block.details["event"], label=runner.name, **extra
-    )
+    event = block.details["event"]
+    yield RecordSpikes(**_common(lowered, runner), domain=window, event=event, label=runner.name, **extra)
 
 
 def _record_state(lowered: Lowered, runner: Runner, block: Block) -> Iterator[Operation]:

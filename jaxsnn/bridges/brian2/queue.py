@@ -1,14 +1,15 @@
 """Spikes on their way between two runs: what Brian2 keeps in the queue of a pathway.
 
 Between runs everything is Brian2's business: delays may change, or the time step; a network may be stored and
-restored. So a queue holds plain pairs, *synapse s is due in k steps*. The delay buffers of the run before are kept beside
-them, and taken as they are if nothing has changed; they become pairs only when somebody asks.
+restored. So a queue holds plain pairs, *synapse s is due in k steps*. The delay buffers of the run before are kept
+beside them, and taken as they are if nothing has changed; they become pairs only when somebody asks.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -25,9 +26,9 @@ Slots = list[np.ndarray]
 class Buffers:
     """The delay buffers of a pathway after a run, and what tells which synapses they mean.
 
-    kind, rings: as in `jaxsnn.network.assembly`; step: the next step of the pathway's clock; source: (S,) the neuron of each
-    synapse, delay: (S,) in steps; trail: steps and neurons of the last spikes; reads: values that were used when the spikes
-    were fired, by name.
+    kind, rings: as in `jaxsnn.network.assembly`; step: the next step of the pathway's clock; source, target: (S,) the
+    neurons of each synapse; delay: (S,) in steps; trail: steps and neurons of the last spikes; reads: values that were
+    used when the spikes were fired, by name.
     """
 
     kind: str
@@ -145,7 +146,7 @@ class SpikeQueue:
             self._delay = np.broadcast_to(steps, (self._sources.size,))
             order = np.argsort(self._sources, kind="stable").astype(np.int32)
             starts = np.searchsorted(self._sources[order], np.arange(self._start, self._stop + 1))
-            self._rows = [order[a:b] for a, b in zip(starts[:-1], starts[1:], strict=True)]
+            self._rows = [order[a:b] for a, b in pairwise(starts)]
         if not spikes.size:
             return
         synapses = np.concatenate([self._rows[i] for i in spikes])

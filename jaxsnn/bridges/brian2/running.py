@@ -18,7 +18,7 @@ from jaxsnn.bridges.brian2.queue import Buffers, Slots, SpikeQueue
 from jaxsnn.delays import delay_steps
 from jaxsnn.events import Wiring
 from jaxsnn.network.assembly import Assembly
-from jaxsnn.objects.base import Connections, Parts
+from jaxsnn.objects.base import Connections
 from jaxsnn.program import Code, Deliver, Key, Operation, Program, RecordSpikes
 from jaxsnn.simulation import Params, Setting, Simulation, State
 from jaxsnn.simulation.hostloop import ChunkedRun
@@ -44,7 +44,8 @@ def steps_until(time: float, dt: float) -> int:
 class Boundary(Assembly):
     """What is kept between runs of a network, and spikes on their way that no buffer holds.
 
-    waiting: for each pathway of such spikes the connections, and for each synapse in how many steps one is due (-1: none).
+    waiting: for each pathway of such spikes the connections, and for each synapse in how many steps one is due (-1:
+    none); given, reads: of each pathway in the run before.
     """
 
     waiting: dict[str, tuple[Connections, np.ndarray]] = field(default_factory=dict)
@@ -269,7 +270,8 @@ class Run:
     def _write_queues(self, state: State, done: int) -> None:
         for path, runner in self.lowered.pathways.items():
             operation = next(op for op in self.program.operations if op.name == path)
-            assert isinstance(operation, Deliver) and runner.pathway is not None
+            assert isinstance(operation, Deliver)
+            assert runner.pathway is not None
             now = -(-(self.first + done) // operation.every)
             gone = now - -(-self.first // operation.every)
             rest = self.rest[path][gone:]

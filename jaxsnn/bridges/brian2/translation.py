@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import jax
@@ -25,15 +25,16 @@ __all__ = ["CalledBack", "Translation", "Translator", "random"]
 
 COUNTED = frozenset({"lastspike", "lastupdate"})
 """Times that are kept as numbers of steps: in 32 bits, seconds are too coarse after a few of them."""
-ENDS = ("pre", "post")
+ELEMENT = "_element"
+"""The number of an element, which functions with one value for each element get as an argument."""
 
 
 @dataclass
 class Translation:
     """What a run needs besides operations: the parts of a program, and where its arrays are in Brian2.
 
-    base: time step of the program, in second; dtype: of floating-point numbers; arrays: by owner and name; counted: which of them are in steps, of which
-    clock.
+    base: time step of the program, in second; dtype: of floating-point numbers; arrays: by owner and name; counted:
+    which of them are in steps, of which clock.
     """
 
     base: float
@@ -241,14 +242,20 @@ class Translator:
 
         def rule(node: Expr) -> Expr | None:
             match node:
-                case Call(
-                    function="timestep", args=(Binary(op="-", left=Name(id="t"), right=Name(id=last)), Name(id="dt"))
-                ):
-                    return self._difference(last)
-                case Binary(op="-", left=Name(id="t"), right=Name(id=last)) if self.all.dtype == np.float32:
+                case Call(function="timestep", args=(difference, Name(id="dt"))):
+                    return elapsed(difference)
+                case Binary() if self.all.dtype == np.float32:
                     # In 64 bits the difference of two times is what Brian2 computes, to the last digit.
-                    steps = self._difference(last)
+                    steps = elapsed(node)
                     return None if steps is None else Binary("*", steps, Name("dt"))
+            return None
+
+        def elapsed(node: Expr) -> Expr | None:
+            match node:
+                case Binary(op="-", left=Name(id="t"), right=Name(id=last)):
+                    return self._difference(last)
+                case Binary(op="*", left=Binary(right=_Steps()) as steps, right=Name(id="dt")):
+                    return steps  # the rule has been there before
             return None
 
         return transform(expr, rule)

@@ -69,7 +69,7 @@ def window_of(group: Any) -> Window:
     """The elements of a group or subgroup as places in the arrays of the whole group."""
     if isinstance(group, Subgroup):
         return Window(group.source.name, int(group.start), int(group.stop))
-    return Window(group.name, 0, int(len(group)))
+    return Window(group.name, 0, len(group))
 
 
 def block_of(handed: Handed, name: str) -> Block:
@@ -211,8 +211,8 @@ def function_of(name: str, function: Any) -> Called:
 
 
 def python_function(function: Any) -> tuple[tuple[Callable[..., Any], ...], str, bool, bool]:
-    """A function of the user: ways to call it with plain arrays, the best first; type, whether it wants the indices of the
-    elements as well, and whether it depends on its arguments alone.
+    """A function of the user: ways to call it with plain arrays, the best first; its type; whether it wants the indices
+    of the elements as well; whether it depends on its arguments alone.
     """
     known = function.implementations._implementations
     given = [known["jax"].get_code(None)] if "jax" in known else []

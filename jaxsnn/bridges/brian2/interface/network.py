@@ -81,12 +81,10 @@ def runners(net: Any) -> Iterator[Runner]:
         if kind == "code" and len(handed) != len(obj.code_objects):
             kind = f"{type(obj).__name__} with code of its own"
         blocks = (
-            tuple(block_of(h, obj.name) for h in handed if h.template != "synapses_push_spikes")
-            if kind == "code"
-            else ()
+            [block_of(h, obj.name) for h in handed if h.template != "synapses_push_spikes"] if kind == "code" else []
         )
         pathway = pathway_of(obj) if isinstance(obj, SynapticPathway) else None
-        yield Runner(obj.name, obj.when, obj.order, clock_of(obj.clock), kind, blocks, obj, pathway)
+        yield Runner(obj.name, obj.when, obj.order, clock_of(obj.clock), kind, tuple(blocks), obj, pathway)
 
 
 def pathway_of(obj: Any) -> Pathway:
