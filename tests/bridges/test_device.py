@@ -9,7 +9,7 @@ import pytest
 
 brian2: Any = pytest.importorskip("brian2")
 
-import jaxsnn.bridges.brian2 as bridge
+import jaxsnn.bridges.brian2 as bridge  # noqa: E402 (registers the device with Brian2)
 
 ms, mV, Hz = brian2.ms, brian2.mV, brian2.Hz
 Values = dict[str, Any]
@@ -250,7 +250,7 @@ def test_events_of_a_group_besides_spikes():
 
 
 def test_single_precision_counts_time_in_steps():
-    """After 20 s a second has only 2 microseconds left in 32 bits, which is 2% of a step: refractoriness still holds."""
+    """After 20 s a time of 32 bits is only good to 2 microseconds, twice the margin of a step: refractoriness holds."""
 
     def script() -> Values:
         brian2.defaultclock.dt = 1 * ms

@@ -21,6 +21,7 @@ from jaxsnn.bridges.brian2.running import Boundary, Compiled, Run
 from jaxsnn.bridges.brian2.translation import CalledBack, random
 from jaxsnn.errors import JaxsnnError
 from jaxsnn.program import Code, Program
+from jaxsnn.simulation.hostloop import ChunkedRun
 
 __all__ = ["BridgeWarning", "Device", "Fallback"]
 
@@ -157,19 +158,15 @@ class Device(RuntimeDevice):
             return
         period = 10.0 if report_period is None else float(report_period)
         progress = _Progress(net, say, period, run, begun, duration, interface.longest_seconds())
-        # From the numbers that Brian2's own `seed`, `store` and `get_random_state` know.
-        seed = np.random.randint(2**31) if draws(run.program) else 0  # noqa: NPY002
         # Only while Brian2's run lasts: what else the process computes with JAX keeps its precision.
         with jax.enable_x64(dtype == np.float64):
-            CalledBack.errors.clear()
-            try:
-                done, ended = run(loop, jax.random.key(seed), progress)
-            except Exception:
-                for name, error in CalledBack.errors:
-                    raise interface.object_error(net, name) from error
-                raise
-        if ended is not None and not isinstance(ended, Stop | KeyboardInterrupt):
-            raise ended
+            done, ended = self._carry(net, run, loop, progress)
+            taken = time.time() - begun
+            if interface.wants_profile(profile):
+                # Operations are compiled together, so a run cannot time them; each gets its share of the whole.
+                times = run.times(loop.simulation)
+                unit = taken / (sum(times.values()) or 1.0)
+                interface.set_profile(net, {name: alone * unit for name, alone in times.items()})
         whole = run.first + done >= run.last
         fraction = 1.0 if whole else done / (run.last - run.first)
 
@@ -177,10 +174,25 @@ class Device(RuntimeDevice):
             return -(-(run.first + done) // lowered.translation.every(clock))
 
         self.runs += 1
-        interface.end_run(net, end, fraction, time.time() - begun, None if whole else reached)
+        interface.end_run(net, end, fraction, taken, None if whole else reached)
         progress.finish(fraction)
         if isinstance(ended, KeyboardInterrupt):
             raise ended
+
+    def _carry(self, net: Any, run: Run, loop: ChunkedRun, progress: _Progress) -> tuple[int, BaseException | None]:
+        """Carry out a run; the steps done, and what has ended it early."""
+        # From the numbers that Brian2's own `seed`, `store` and `get_random_state` know.
+        seed = np.random.randint(2**31) if draws(run.program) else 0  # noqa: NPY002
+        CalledBack.errors.clear()
+        try:
+            done, ended = run(loop, jax.random.key(seed), progress)
+        except Exception:
+            for name, error in CalledBack.errors:
+                raise interface.object_error(net, name) from error
+            raise
+        if ended is not None and not isinstance(ended, Stop | KeyboardInterrupt):
+            raise ended
+        return done, ended
 
     def _boundary(self, net: Any) -> Boundary:
         return self._boundaries.setdefault(net, Boundary())

@@ -45,12 +45,16 @@ MOST_TICKS = 10_000
 
 @dataclass(frozen=True)
 class Recording:
-    """A monitor, and what it records: ``kind`` is ``"events"``, ``"samples"`` or ``"rate"``."""
+    """A monitor, and what it records: ``kind`` is ``"events"``, ``"samples"`` or ``"rate"``.
+
+    steps: those of a clock that ticks at given times; the program records all steps, of which these are kept.
+    """
 
     kind: str
     runner: Runner
     values: tuple[str, ...] = ()
     size: int = 1
+    steps: np.ndarray | None = None
 
 
 @dataclass
@@ -135,8 +139,19 @@ def _common(lowered: Lowered, runner: Runner) -> dict[str, Any]:
     exact = runner.clock.times / lowered.translation.base
     if np.any(np.abs(exact - np.rint(exact)) > 1e-4):
         raise Unsupported(f"{runner.name} runs at times that are no multiples of the time step")
-    lowered.parts.indices[f"{runner.name}.steps"] = np.unique(np.rint(exact)).astype(np.int32)
+    steps = np.rint(exact).astype(np.int32)
+    if np.any(np.diff(steps) == 0):
+        raise Unsupported(f"{runner.name} runs several times in one step")
+    lowered.parts.indices[f"{runner.name}.steps"] = steps
     return {**common, "listed": True}
+
+
+def _recorded(lowered: Lowered, runner: Runner) -> tuple[dict[str, Any], np.ndarray | None]:
+    """Name and place of a monitor, and which steps are kept if its clock ticks at given times."""
+    common = _common(lowered, runner)
+    if not common.pop("listed", False):
+        return common, None
+    return common, lowered.parts.indices.pop(f"{runner.name}.steps")
 
 
 def _ends(lowered: Lowered, block: Block, code: Code) -> None:
@@ -290,9 +305,10 @@ def _record_state(lowered: Lowered, runner: Runner, block: Block) -> Iterator[Op
     _ends(lowered, block, code)
     record = block.details["record"]
     lowered.parts.indices[runner.name] = record
-    lowered.recordings[runner.name] = Recording("samples", runner, tuple(expressions), record.size)
+    common, steps = _recorded(lowered, runner)
+    lowered.recordings[runner.name] = Recording("samples", runner, tuple(expressions), record.size, steps)
     yield RecordState(
-        **_common(lowered, runner),
+        **common,
         domain=block.domain,
         expressions=expressions,
         code=code,
@@ -302,8 +318,9 @@ def _record_state(lowered: Lowered, runner: Runner, block: Block) -> Iterator[Op
 
 
 def _record_rate(lowered: Lowered, runner: Runner, block: Block) -> Iterator[Operation]:
-    lowered.recordings[runner.name] = Recording("rate", runner, (), block.domain.size)
-    yield RecordRate(**_common(lowered, runner), domain=block.domain, event="spike", label=runner.name)
+    common, steps = _recorded(lowered, runner)
+    lowered.recordings[runner.name] = Recording("rate", runner, (), block.domain.size, steps)
+    yield RecordRate(**common, domain=block.domain, event="spike", label=runner.name)
 
 
 TEMPLATES: Mapping[str, Callable[[Lowered, Runner, Block], Iterator[Operation]]] = {

@@ -18,6 +18,7 @@ from jaxsnn.bridges.brian2.queue import Buffers, Slots, SpikeQueue
 from jaxsnn.delays import delay_steps
 from jaxsnn.events import Wiring
 from jaxsnn.network.assembly import Assembly
+from jaxsnn.network.profiling import operation_times
 from jaxsnn.objects.base import Connections
 from jaxsnn.program import Code, Deliver, Key, Operation, Program, RecordSpikes
 from jaxsnn.simulation import Params, Setting, Simulation, State
@@ -228,10 +229,14 @@ class Run:
         values = {k: self.value(k) for k in parts.values}
         return self.boundary.trees(replace(parts, values=values), key, setting)
 
+    def times(self, simulation: Simulation) -> dict[str, float]:
+        """Seconds that each operation takes in one step by itself, at the values with which the run began."""
+        return operation_times(simulation, *self.trees_of_start)
+
     def __call__(self, loop: ChunkedRun, key: Any, progress: Callable[[int], None]) -> tuple[int, BaseException | None]:
         """Run, and write everything back; the steps done, and what ended the run early."""
         simulation = loop.simulation
-        params, state = self.trees(simulation.setting, key)
+        self.trees_of_start = params, state = self.trees(simulation.setting, key)
         before = {k: np.asarray(state.values[k[0]][k[1]]) for k in self.lowered.translation.counted if _has(state, k)}
         state, done, stopped = loop(params, state, self.last - self.first, self._receive, progress)
         self._write_back(state, before)
@@ -302,7 +307,7 @@ class Run:
 
     def _write_records(self) -> None:
         for label, recording in self.lowered.recordings.items():
-            _WRITES[recording.kind](recording, self.rows.get(label, []), self.dt, self.lowered)
+            _WRITES[recording.kind](recording, _kept(self.rows.get(label, []), recording), self.lowered)
 
 
 def _has(state: State, key: Key) -> bool:
@@ -320,24 +325,32 @@ def _joined(rows: list[Mapping[str, np.ndarray]], name: str, width: tuple[int, .
 def _times(steps: np.ndarray, recording: Recording, lowered: Lowered) -> np.ndarray:
     """Times of a monitor's own clock: whole steps times its dt, as Brian2 computes them."""
     clock = recording.runner.clock
-    if clock.times is not None:
-        return steps * lowered.program.dt
+    if clock.times is not None and recording.steps is not None:
+        return clock.times[np.searchsorted(recording.steps, steps)]
     return (steps // lowered.translation.every(clock)) * clock.dt
 
 
-def _events(recording: Recording, rows: list[Mapping[str, np.ndarray]], dt: float, lowered: Lowered) -> None:
+def _kept(rows: list[Mapping[str, np.ndarray]], recording: Recording) -> list[Mapping[str, np.ndarray]]:
+    """The rows of the steps in which a monitor records."""
+    if recording.steps is None:
+        return rows
+    chosen = [np.isin(row["step"], recording.steps) for row in rows]
+    return [{name: values[keep] for name, values in row.items()} for row, keep in zip(rows, chosen, strict=True)]
+
+
+def _events(recording: Recording, rows: list[Mapping[str, np.ndarray]], lowered: Lowered) -> None:
     steps, index = _joined(rows, "at").astype(np.int64), _joined(rows, "index").astype(np.int32)
     values = {name: _joined(rows, name) for name in recording.values}
     append_events(recording.runner.handle, _times(steps, recording, lowered), index, values)
 
 
-def _samples(recording: Recording, rows: list[Mapping[str, np.ndarray]], dt: float, lowered: Lowered) -> None:
+def _samples(recording: Recording, rows: list[Mapping[str, np.ndarray]], lowered: Lowered) -> None:
     steps = _joined(rows, "step").astype(np.int64)
     values = {name: _joined(rows, name, (recording.size,)) for name in recording.values}
     append_samples(recording.runner.handle, _times(steps, recording, lowered), values)
 
 
-def _rate(recording: Recording, rows: list[Mapping[str, np.ndarray]], dt: float, lowered: Lowered) -> None:
+def _rate(recording: Recording, rows: list[Mapping[str, np.ndarray]], lowered: Lowered) -> None:
     steps, count = _joined(rows, "step").astype(np.int64), _joined(rows, "count")
     rates = 1.0 * count / recording.runner.clock.dt / recording.size
     append_rates(recording.runner.handle, _times(steps, recording, lowered), rates)

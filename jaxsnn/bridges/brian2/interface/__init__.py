@@ -17,7 +17,9 @@ from jaxsnn.bridges.brian2.interface.network import (
     run_in_brian,
     runners,
     seconds,
+    set_profile,
     stopped,
+    wants_profile,
 )
 from jaxsnn.bridges.brian2.interface.records import (
     append_events,
@@ -53,5 +55,7 @@ __all__ = [
     "runners",
     "seconds",
     "set_last_index",
+    "set_profile",
     "stopped",
+    "wants_profile",
 ]

@@ -34,7 +34,9 @@ __all__ = [
     "run_in_brian",
     "runners",
     "seconds",
+    "set_profile",
     "stopped",
+    "wants_profile",
 ]
 
 
@@ -168,6 +170,16 @@ def end_run(net: Any, end: float, fraction: float, seconds: float, step: Callabl
 def object_error(net: Any, name: str) -> Exception:
     """The error with which Brian2 names an object whose code has failed."""
     return BrianObjectException("An exception occured during the execution of code of the object.", net[name])
+
+
+def wants_profile(profile: Any) -> bool:
+    """Whether a run is to be profiled."""
+    return bool(get_device().build_options.get("profile", False) if profile is None else profile)
+
+
+def set_profile(net: Any, times: Mapping[str, float]) -> None:
+    """What ``profiling_summary`` shows, in second."""
+    net._profiling_info = [(name, seconds(value)) for name, value in times.items()]
 
 
 def stopped(net: Any) -> bool:
