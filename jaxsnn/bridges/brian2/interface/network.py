@@ -79,12 +79,12 @@ def runners(net: Any) -> Iterator[Runner]:
             continue  # groups themselves do nothing
         else:
             kind = "code"
-        handed = [h for h in (getattr(c, "jaxsnn_handed", None) for c in obj.code_objects) if h is not None]
-        if kind == "code" and len(handed) != len(obj.code_objects):
+        # Spikes are pushed into queues by code of their own, which is made once and kept; deliveries need none of it.
+        made = [c for c in obj.code_objects if c.template_name != "synapses_push_spikes"]
+        handed = [h for h in (getattr(c, "jaxsnn_handed", None) for c in made) if h is not None]
+        if kind == "code" and len(handed) != len(made):
             kind = f"{type(obj).__name__} with code of its own"
-        blocks = (
-            [block_of(h, obj.name) for h in handed if h.template != "synapses_push_spikes"] if kind == "code" else []
-        )
+        blocks = [block_of(h, obj.name) for h in handed] if kind == "code" else []
         pathway = pathway_of(obj) if isinstance(obj, SynapticPathway) else None
         yield Runner(obj.name, obj.when, obj.order, clock_of(obj.clock), kind, tuple(blocks), obj, pathway)
 
