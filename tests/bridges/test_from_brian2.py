@@ -1,6 +1,5 @@
 """The pure simulation of a network of Brian2: the same spikes, derivatives, and many networks in one call."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -12,19 +11,20 @@ brian2: Any = pytest.importorskip("brian2")
 
 import jaxsnn  # noqa: E402
 from jaxsnn.errors import ArgumentError, NotSupportedError  # noqa: E402
+from jaxsnn.events.gpu import triton  # noqa: E402
+from jaxsnn.simulation.fused import Fused  # noqa: E402
 
 ms = brian2.ms
 
 
 @pytest.fixture(autouse=True)
-def _runtime(brian: Any) -> Iterator[None]:
+def _runtime(brian: Any) -> None:
     brian.set_device("runtime")
     brian.Network(brian.NeuronGroup(1, "")).run(0 * ms)
-    yield
 
 
 def two_layers() -> Any:
-    tau, vt, vr = 10 * ms, 1.0, 0.0  # found by name when the network is compiled  # noqa: F841
+    tau, vt, vr = 10 * ms, 1.0, 0.0  # found by name when the network is compiled
     source = brian2.NeuronGroup(
         5, "dv/dt = (I - v)/tau : 1\nI : 1", threshold="v > vt", reset="v = vr", method="exact", name="cells"
     )
@@ -118,3 +118,35 @@ def test_double_precision_has_to_be_switched_on():
         jaxsnn.from_brian2(net)
     _, state = jaxsnn.from_brian2(net, dtype="float32").init()
     assert state["cells"]["v"].dtype == np.float32
+
+
+@pytest.mark.parametrize("delay", ["0*ms", "1*ms", "(0.1 + 0.1*(i % 7))*ms"])
+def test_groups_and_pathways_fit_into_kernels(delay):
+    """What a GPU carries out in one kernel a step, it does for a network of Brian2 too."""
+    group = brian2.NeuronGroup(
+        40,
+        "dv/dt = (ge + gi - (v + 49*mV))/(20*ms) : volt (unless refractory)\n"
+        "dge/dt = -ge/(5*ms) : volt\ndgi/dt = -gi/(10*ms) : volt",
+        threshold="v > -50*mV",
+        reset="v = -60*mV",
+        refractory=5 * ms,
+        method="exact",
+        name="cells",
+    )
+    group.v = "-60*mV + i*0.2*mV"
+    excitatory = brian2.Synapses(group, group, on_pre="ge += 1.62*mV", name="exc")
+    inhibitory = brian2.Synapses(group, group, on_pre="gi -= 9*mV", name="inh")
+    for synapses, sources in ((excitatory, "i < 32"), (inhibitory, "i >= 32")):
+        synapses.connect(f"({sources}) and (i + 2*j) % 3 == 0")
+        synapses.delay = delay
+    net = brian2.Network(group, excitatory, inhibitory, brian2.SpikeMonitor(group, name="spikes"))
+    with triton.interpreted():
+        sim = jaxsnn.from_brian2(net, dtype="float32")
+        params, state = sim.init(0)
+        fused = Fused.of(sim._step, params, state, sim._step.prepare(params, state))
+    assert fused is not None
+    (kernel,) = fused.plan.groups
+    operations = [part.operation.name for part in sim._step.parts]
+    assert [operations[k] for k in kernel.deliveries] == ["exc_pre", "inh_pre"]
+    assert operations[kernel.record] == "spikes"
+    assert len([name for name in operations if "trail" in name]) == 0

@@ -20,7 +20,7 @@ from jaxsnn.events import Wiring
 from jaxsnn.network.assembly import Assembly
 from jaxsnn.network.profiling import operation_times
 from jaxsnn.objects.base import Connections
-from jaxsnn.program import Code, Deliver, Key, Operation, Program, RecordSpikes
+from jaxsnn.program import Code, Deliver, Emit, Key, Operation, Program, RecordSpikes, Threshold
 from jaxsnn.simulation import Params, Setting, Simulation, State
 from jaxsnn.simulation.hostloop import ChunkedRun
 from jaxsnn.simulation.synaptic import analyse
@@ -30,6 +30,7 @@ __all__ = ["Boundary", "Compiled", "Run", "steps_until"]
 NEVER = "_never"
 """An event that does not happen: the pathways of spikes on their way have it as their own."""
 TRAIL = ".trail"
+"""After the name of a pathway: the label of the record of its spikes."""
 LONGEST = 2**31 - 1
 FIRST = -(2**30)
 """The step of a last spike that lies too far back to be counted."""
@@ -125,6 +126,7 @@ class Run:
         self.rows: dict[str, list[Mapping[str, np.ndarray]]] = {}
         self.rest: dict[str, Slots] = {}
         self.continued: dict[str, Buffers] = {}
+        self.trails: dict[str, str] = {}  # the records that tell the spikes of each pathway
         self.program = self._program()
 
     # ---- spikes on their way -----------------------------------------------------------------------
@@ -140,22 +142,32 @@ class Run:
                 parts.connections[path] = boundary.same(path, parts.connections[path])
                 operations.extend(self._waiting(operation, parts.connections[path]))
                 operations.append(operation)
-                if np.ndim(parts.connections[path].delay) and analyse(operation.code).additive:
-                    operations.append(
-                        RecordSpikes(
-                            name=f"{path}_trail",
-                            slot=operation.slot,
-                            every=operation.every,
-                            domain=operation.source,
-                            event=operation.event,
-                            label=path + TRAIL,
-                        )
-                    )
+                operations.extend(self._trail_of(operation, operations))
             else:
                 operations.append(operation)
         program = replace(self.lowered.program, operations=tuple(operations), events=dict(parts.events))
         parts.operations = operations
         return program
+
+    def _trail_of(self, operation: Deliver, before: list[Operation]) -> Iterator[Operation]:
+        """A record of the spikes of a pathway whose buffer holds sums, which do not tell the synapses they are from."""
+        path = operation.pathway
+        steps = self._steps(operation, self.lowered.parts.connections[path])
+        if not steps.size or steps.min() == steps.max() or not analyse(operation.code).additive:
+            return
+        wanted = (operation.source, operation.event, operation.every)
+        fired = [
+            k for k, op in enumerate(before) if isinstance(op, Threshold | Emit) and op.domain.owner == wanted[0].owner
+        ]
+        for op in before[fired[-1] if fired else len(before) :]:
+            if isinstance(op, RecordSpikes) and (op.domain, op.event, op.every) == wanted:
+                self.trails[path] = op.label
+                return
+        self.trails[path] = path + TRAIL
+        window, event, every = wanted
+        yield RecordSpikes(
+            name=f"{path}_trail", slot=operation.slot, every=every, domain=window, event=event, label=path + TRAIL
+        )
 
     def _waiting(self, operation: Deliver, given: Connections) -> Iterator[Operation]:
         path = operation.pathway
@@ -298,7 +310,7 @@ class Run:
 
     def _trail(self, path: str, oldest: int, every: int) -> tuple[np.ndarray, np.ndarray]:
         """Steps and neurons of the spikes that may still be on their way."""
-        found = [(r["at"] // every, r["index"]) for r in self.rows.get(path + TRAIL, ())]
+        found = [(r["at"] // every, r["index"]) for r in self.rows.get(self.trails.get(path, ""), ())]
         if path in self.continued:
             found.insert(0, self.continued[path].trail)
         steps, neurons = (np.concatenate([np.zeros(0, np.int64), *(f[k] for f in found)]) for k in (0, 1))
