@@ -131,7 +131,11 @@ class Frame:
 
     def words(self, name: str) -> Words:
         """The random key of an operation in this step."""
-        return step_words(name_words(self.tables.key, name), self.step)
+        return step_words(self.seed(name), self.step)
+
+    def seed(self, name: str) -> Words:
+        """The random key of an operation in this run, with the step from which steps are counted."""
+        return *name_words(self.tables.key, name), jnp.asarray(self.tables.origin).astype(jnp.uint32)
 
     def draw(self, name: str, window: Window) -> Any:
         """Random numbers for the elements of a window."""

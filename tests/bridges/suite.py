@@ -31,11 +31,6 @@ SETS = {
     "multiple": "standalone_compatible and not long and multiple_runs",
     "runtime": "not standalone_compatible and not codegen_independent and not standalone_only and not long",
 }
-KNOWN = {
-    "test_devices.py::test_get_set_random_generator_state": "random numbers are counted by step, so they repeat after a"
-    " restored random state only if the time is restored too (as Network.restore does)",
-}
-"""Tests that fail for a reason that is meant."""
 IDS = {
     "inside": "every run in our compiled step",
     "brian": "with runs in Brian2's own loop",
@@ -90,8 +85,7 @@ class Table:
         for outcome in ("skipped", "failed"):
             for name, test in self.tests.items():
                 if test.outcome == outcome:
-                    known = f" (known: {KNOWN[name]})" if name in KNOWN else ""
-                    lines.append(f"  {outcome}: {name}: {test.why[:200]}{known}")
+                    lines.append(f"  {outcome}: {name}: {test.why[:200]}")
         reasons = Counter(r for t in self.tests.values() for r in set(t.reasons))
         lines.extend(f"  in Brian2's loop ({n} tests): {reason[:200]}" for reason, n in reasons.most_common())
         return "\n".join(lines)
@@ -123,7 +117,7 @@ def main(arguments: list[str]) -> int:
     failed = 0
     for kind, table in tables.items():
         print(f"\n== {kind}, {np.dtype(dtype)}, Brian2 {brian2.__version__}\n{table}")
-        failed += sum(t.outcome == "failed" and name not in KNOWN for name, t in table.tests.items())
+        failed += sum(t.outcome == "failed" for t in table.tests.values())
     return 1 if failed else 0
 
 

@@ -122,7 +122,8 @@ class Run:
         self.first, self.last = steps_until(start, self.dt), steps_until(end, self.dt)
         if self.last >= LONGEST:
             raise Unsupported(f"the run ends in step {self.last}; steps are counted in 32 bits")
-        boundary.step = self.first
+        # A seed begins the numbers anew, at whatever time.
+        boundary.step = boundary.origin = self.first
         self.rows: dict[str, list[Mapping[str, np.ndarray]]] = {}
         self.rest: dict[str, Slots] = {}
         self.continued: dict[str, Buffers] = {}
