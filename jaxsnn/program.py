@@ -18,6 +18,7 @@ from jaxsnn.units import DIMENSIONLESS, Dimension
 
 __all__ = [
     "SLOTS",
+    "Cable",
     "Code",
     "Deliver",
     "Emit",
@@ -290,6 +291,19 @@ class Summed(Operation):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Cable(Operation):
+    """One step of the cable equation of a branched neuron (see `jaxsnn.simulation.compartments`).
+
+    The code gives ``_gtot`` and ``_I0`` of each compartment; ``roles``: its other variables, of which v and Ic change.
+    """
+
+    domain: Window
+    code: Code
+    roles: Mapping[str, Ref]
+    kind: ClassVar[str] = "cable"
+
+
+@dataclass(frozen=True, kw_only=True)
 class RecordSpikes(Operation):
     """Record which elements of a window are in an event set, and the values that expressions have for them.
 
@@ -360,6 +374,8 @@ class Program:
                 keys.update(code.scope[name].key for name in code.written)
             if isinstance(operation, Invoke):
                 keys.update(operation.writes)
+            if isinstance(operation, Cable):
+                keys.update(operation.roles[name].key for name in ("v", "Ic"))
             if isinstance(operation, Threshold) and operation.refractory:
                 owner = operation.domain.owner
                 keys.update({(owner, "not_refractory"), (owner, "lastspike")})

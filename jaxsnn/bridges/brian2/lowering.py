@@ -21,6 +21,7 @@ from jaxsnn.equations.expressions import Expr, Logical, Name
 from jaxsnn.equations.statements import Assign
 from jaxsnn.objects.base import Connections, Parts
 from jaxsnn.program import (
+    Cable,
     Code,
     Deliver,
     Emit,
@@ -285,6 +286,30 @@ def _summed(lowered: Lowered, runner: Runner, block: Block) -> Iterator[Operatio
     yield Summed(**_common(lowered, runner), domain=block.domain, target=window, code=code)
 
 
+def _cable(lowered: Lowered, runner: Runner, block: Block) -> Iterator[Operation]:
+    code = Translator(lowered.translation, runner, block).code()
+    roles = {role: lowered.translation.add(array) for role, array in block.details["roles"].items()}
+    first, last, parent = block.details["sections"]
+    section = np.searchsorted(first, np.arange(block.domain.size), side="right") - 1
+    places = {"first": first, "last": last, "parent": parent, "section": section, "levels": _levels(parent)}
+    lowered.parts.indices.update({f"{runner.name}.{name}": p.astype(np.int32) for name, p in places.items()})
+    yield Cable(**_common(lowered, runner), domain=block.domain, code=code, roles=roles)
+
+
+def _levels(parent: np.ndarray) -> np.ndarray:
+    """The sections of each depth in the tree, one depth a row, filled up with their number.
+
+    >>> _levels(np.array([0, 1, 1, 2])).tolist()  # the second and third begin where the first ends
+    [[0, 4], [1, 2], [3, 4]]
+    """
+    depth = np.zeros(parent.size + 1, int)
+    for k, node in enumerate(parent):  # parents come first
+        depth[k + 1] = depth[node] + 1
+    rows = [np.flatnonzero(depth[1:] == d) for d in range(1, depth.max() + 1)]
+    width = max(map(len, rows))
+    return np.stack([np.pad(row, (0, width - row.size), constant_values=parent.size) for row in rows])
+
+
 def _record_events(lowered: Lowered, runner: Runner, block: Block) -> Iterator[Operation]:
     window = block.domain
     wanted = tuple(n for n in block.details["recorded"] if n not in ("i", "t"))
@@ -330,6 +355,7 @@ TEMPLATES: Mapping[str, Callable[[Lowered, Runner, Block], Iterator[Operation]]]
     "spikegenerator": _emit,
     "synapses": _deliver,
     "summed_variable": _summed,
+    "spatialstateupdate": _cable,
     "spikemonitor": _record_events,
     "statemonitor": _record_state,
     "ratemonitor": _record_rate,

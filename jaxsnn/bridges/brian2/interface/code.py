@@ -35,6 +35,16 @@ EventClock = getattr(brian_clocks, "EventClock", ())
 UNITS = {name: float(unit) for name, unit in DEFAULT_UNITS.items()}
 TICKS = {"t": "t", "dt": "dt", "timestep": "t_in_timesteps"}
 TYPES = {"b": "boolean", "i": "integer", "u": "integer", "f": "float"}
+CABLE = {
+    "v": "v",
+    "Ic": "Ic",
+    "Cm": "Cm",
+    "area": "area",
+    "axial": "_invr",
+    "start": "_invr0",
+    "end": "_invrn",
+}
+"""Variables of a neuron with compartments, by their roles in a `jaxsnn.program.Cable`."""
 LANGUAGE = dict(DEFAULT_FUNCTIONS)
 """Functions of Brian2's language, all of which are in ours, by name."""
 
@@ -111,6 +121,14 @@ def _details(handed: Handed, name: str) -> Mapping[str, Any]:
     match handed.template:
         case "threshold":
             found["refractory"] = bool(given["_uses_refractory"])
+        case "spatialstateupdate":
+            found["roles"] = {
+                role: _array(handed.variables[n], _scalar_or_self(handed.variables[n]), None)
+                for role, n in CABLE.items()
+            }
+            ints = ("_starts", "_ends", "_morph_parent_i")
+            first, end, parent = (np.array(handed.variables[n].get_value(), np.int32) for n in ints)
+            found["sections"] = (first, end - 1, parent)
         case "spikemonitor":
             found["recorded"] = tuple(given["record_variables"])
         case "statemonitor":
@@ -124,6 +142,10 @@ def _details(handed: Handed, name: str) -> Mapping[str, Any]:
 
 def _known(variable: Any) -> bool:
     return variable is not None and not isinstance(variable, AuxiliaryVariable | Subexpression)
+
+
+def _scalar_or_self(variable: Any) -> str:
+    return "scalar" if variable.scalar else "self"
 
 
 def _domain(handed: Handed) -> Window:
