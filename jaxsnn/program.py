@@ -292,10 +292,7 @@ class Summed(Operation):
 
 @dataclass(frozen=True, kw_only=True)
 class Cable(Operation):
-    """One step of the cable equation of a branched neuron (see `jaxsnn.simulation.compartments`).
-
-    The code gives ``_gtot`` and ``_I0`` of each compartment; ``roles``: its other variables, of which v and Ic change.
-    """
+    """One step of the cable equation of a branched neuron; for code and ``roles`` of variables see `CableStep`."""
 
     domain: Window
     code: Code
