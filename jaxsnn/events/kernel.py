@@ -85,7 +85,7 @@ def deliver(
 
         walk(memory, row_start, Lanes(lane, source, active, lambda lane: base + lane), wiring, add)
 
-    return launch(body, programs=-(-wiring.n_source // size), warps=warps([wiring]))[0]
+    return launch(body, programs=-(-wiring.n_source // size), warps=warps([wiring]), name="deliver")[0]
 
 
 def _values(

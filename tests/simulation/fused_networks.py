@@ -146,6 +146,28 @@ def several_groups():
     return [source, middle, last, first, second, back, *monitors]
 
 
+def driven(watched=False):
+    """A generator that repeats, and that a monitor looks at or none does: it drives two groups; plastic synapses."""
+    times = [0.1, 0.1, 0.3, 0.4, 0.4, 0.4, 0.4, 0.4, 0.4, 0.8] * ms
+    source = snn.SpikeGeneratorGroup(7, [0, 3, 5, 6, 1, 2, 0, 4, 5, 3], times, period=1.1 * ms, name="source")
+    one, two = (
+        snn.NeuronGroup(n, LEAKY, threshold="v > 0.4", reset="v = 0", refractory=1 * ms, method="exact", name=name)
+        for n, name in ((13, "one"), (6, "two"))
+    )
+    one.I = two.I = "1 + 0.1*i"
+    plain = snn.Synapses(source, one, "w : 1", on_pre="ge_post += w", name="plain")
+    plain.connect(condition="(i + j) % 2 == 0")
+    plain.w, plain.delay = "0.2 + 0.02*i", "0.1*(i % 3)*ms"
+    plastic = snn.Synapses(source, two, "w : 1", on_pre="ge_post += w\nw *= 0.9", on_post="w += 0.01", name="plastic")
+    plastic.connect()
+    plastic.w = "0.3 + 0.01*j"
+    between = [snn.Synapses(a, b, on_pre="gi_post -= 0.02", name=f"from_{a.name}") for a, b in ((one, two), (two, one))]
+    for synapses in between:
+        synapses.connect(condition="i != j")
+    monitors = [snn.SpikeMonitor(g, name=f"{g.name}_spikes") for g in ((one, two, source) if watched else (one, two))]
+    return [source, one, two, plain, plastic, *between, *monitors]
+
+
 def everyone(delay=None):
     """Every neuron fires in every step, and counts: whole numbers, so that none can be lost."""
     cells = snn.NeuronGroup(17, "v : 1\nlast : 1", threshold="v >= 0", reset="last = v", name="cells")
@@ -170,4 +192,6 @@ NETWORKS = {
     "plastic, different delays": lambda: plastic("0.4*((i + j) % 10)*ms"),
     "plastic loop": plastic_loop,
     "several groups": several_groups,
+    "driven": driven,
+    "driven, and watched": lambda: driven(watched=True),
 }

@@ -16,9 +16,9 @@ from simulation.fused_networks import NETWORKS
 
 import jaxsnn as snn
 from jaxsnn.events import kernel
-from jaxsnn.events.gpu import triton
+from jaxsnn.events.gpu import triton, walk
 from jaxsnn.simulation import SpikeRecord
-from jaxsnn.simulation.fused import Fused, run
+from jaxsnn.simulation.fused import Fused, launch, run
 from jaxsnn.units import ms
 
 STEPS = 30
@@ -70,6 +70,16 @@ def test_kernels_do_what_operations_do(name, x64):
         same(state.rings, wanted_state.rings)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["driven", "plastic", "recurrent"])
+def test_rows_that_several_programs_share(name, x64, monkeypatch):
+    monkeypatch.setattr(launch, "LONG_ROW", 1)
+    monkeypatch.setattr(walk, "SHORT_ROW", 1)
+    monkeypatch.setattr(walk, "LANES", 2)
+    monkeypatch.setattr(launch, "SOURCES", 8)
+    test_kernels_do_what_operations_do(name, None)
+
+
 def test_a_delay_that_was_taken_back(x64):
     """Its ring is still there, with one slot: spikes act at once."""
     spikes = []
@@ -105,12 +115,14 @@ KERNELS = {
     "recurrent, one delay": (1, 1),
     "recurrent, different delays": (1, 1),
     "reset that reads": (1, 1),
-    "noisy": (2, 2),
+    "noisy": (1, 2),
     "plastic": (2, 2),
     "plastic, one delay": (2, 2),
     "plastic, different delays": (2, 2),
     "plastic loop": (2, 1),
-    "several groups": (4, 1),
+    "several groups": (3, 1),
+    "driven": (2, 2),
+    "driven, and watched": (2, 2),
 }
 
 

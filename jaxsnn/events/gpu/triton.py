@@ -143,12 +143,17 @@ class Launch:
         self.made.append(jax.ShapeDtypeStruct((size,), dtype))
         return "made", len(self.made) - 1
 
-    def __call__(self, body: Body, programs: int, warps: int = 4) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
-        """Run the programs; the changed arrays in their own shapes and types, and the new ones."""
+    def __call__(
+        self, body: Body, programs: int, warps: int = 4, name: str = "kernel"
+    ) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
+        """Run the programs; the changed arrays in their own shapes and types, and the new ones.
+
+        ``name``: what profilers call the kernel.
+        """
         given = [_flat(x) for x in self.given]
         changed = [_flat(x) for x in self.changed]
         run = _interpret if getattr(_mode, "interpreted", False) else _compile
-        results = run(body, given, changed, self.made, programs, warps)
+        results = run(body, given, changed, self.made, programs, warps, name)
         whole = tuple(_like(result, old) for result, old in zip(results[: len(changed)], self.changed, strict=True))
         return whole, tuple(results[len(changed) :])
 
@@ -197,6 +202,7 @@ def _compile(
     made: list[jax.ShapeDtypeStruct],
     programs: int,
     warps: int,
+    name: str,
 ) -> list[Array]:
     n_given, n_changed = len(given), len(changed)
 
@@ -213,6 +219,7 @@ def _compile(
         out_specs=(anywhere,) * (n_changed + len(made)),
         input_output_aliases={n_given + k: k for k in range(n_changed)},
         compiler_params=triton.CompilerParams(num_warps=warps),
+        name=name,
     )(*given, *changed)
     return list(results)
 
@@ -247,6 +254,7 @@ def _interpret(
     made: list[jax.ShapeDtypeStruct],
     programs: int,
     warps: int,
+    name: str,
 ) -> list[Array]:
     memory = _Host(
         given=[np.array(x) for x in given],

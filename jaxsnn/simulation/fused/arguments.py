@@ -105,9 +105,9 @@ class Arguments:
             return whole
         return whole.astype(self.frame.setting.dtype) * memory.scalar(self.units[name][1])
 
-    def run(self, body: Callable[[Memory, Array], None], programs: int, warps: int) -> tuple[Array, ...]:
+    def run(self, body: Callable[[Memory, Array], None], programs: int, warps: int, name: str) -> tuple[Array, ...]:
         """Launch, and put what changed where it belongs; returns what was made."""
-        changed, made = self.launch(body, programs, warps)
+        changed, made = self.launch(body, programs, warps, name)
         for (kind, name), (_, number) in self.places.items():
             self._put(kind, name, changed[number])
         return made

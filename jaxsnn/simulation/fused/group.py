@@ -1,8 +1,4 @@
-"""The kernel of a group: finish the step before, integrate, threshold, deliver.
-
-Programs take B elements each. Elements of one program lie in eight rows, a plane of `jaxsnn.simulation.records.pack`
-apart, so that a program packs the bits of its own spikes into B / 8 neighbouring bytes.
-"""
+"""The step of a group in a kernel, without its pathways: finish the step before, integrate, threshold, record."""
 
 from __future__ import annotations
 
@@ -13,24 +9,17 @@ import jax
 import jax.numpy as jnp
 
 from jaxsnn.events.gpu.triton import Memory
-from jaxsnn.events.gpu.walk import Lanes, block, is_short, warps
 from jaxsnn.program import Deliver, Key, Threshold
 from jaxsnn.simulation.frame import Frame
-from jaxsnn.simulation.fused.arguments import Arguments, Buffers, Units, restored
-from jaxsnn.simulation.fused.pathway import Pathway
+from jaxsnn.simulation.fused.arguments import Arguments, restored
 from jaxsnn.simulation.fused.plan import Group
 from jaxsnn.simulation.fused.tile import Tile
 
-__all__ = ["PLANES", "finish", "launch", "rings_of"]
+__all__ = ["PLANES", "Integrate", "finish", "rings_of"]
 
 Array = Any
 PLANES = 8
-SMALLEST, LARGEST = 16, 256
-"""Elements of a program."""
-LONG_ROW = 2048
-"""Synapses of a source above which several programs share a row."""
-SHARES, SOURCES = 8, 512
-"""How many of them, and the sources each of them looks at."""
+"""Elements whose bits one byte of recorded spikes holds; see `jaxsnn.simulation.records.pack`."""
 CACHE = 24_000_000
 """Bytes of state that a GPU's second cache holds besides everything else."""
 
@@ -58,81 +47,7 @@ def rings_of(group: Group, parts: Sequence[Any], frame: Frame) -> list[tuple[str
     return found
 
 
-def launch(
-    group: Group,
-    frame: Frame,
-    buffers: Buffers,
-    parts: Sequence[Any],
-    ready: Sequence[Any],
-    first: Array,
-    counts: bool,
-    units: Units,
-) -> Array | None:
-    """One step of a group; changes the frame's values and rings, and the buffers.
-
-    Args:
-        first: the step in which the run began: row 0 of recorded spikes.
-        counts: whether the kernel also counts the step.
-        units: of sums in fixed point.
-
-    Returns:
-        The number of the next step, if the kernel counts.
-    """
-    arguments = Arguments(frame, buffers, units)
-    integrate = _Integrate(group, arguments, parts, ready, first, counts)
-    apart = [k for k in group.deliveries if _apart(parts[k], frame)]
-    pathways = [Pathway(parts[k], ready[k], arguments) for k in group.deliveries if k not in apart]
-    lanes = block(group.size, SMALLEST, LARGEST)
-    width = lanes // PLANES
-
-    def body(memory: Memory, program: Array) -> None:
-        lane = jnp.arange(lanes, dtype=jnp.int32)
-
-        def element_of(lane: Array) -> Array:
-            return (lane // width) * integrate.columns + program * width + lane % width
-
-        element = element_of(lane)
-        live = (program * width + lane % width < integrate.columns) & (element < group.size)
-        tile = integrate(memory, program, element, live)
-        spikes = tile.events[(group.owner, group.event)] & live
-        for pathway in pathways:
-            pathway.deliver(memory, tile, Lanes(lane, element, spikes, element_of), live)
-
-    made = arguments.run(body, programs=-(-integrate.columns // width), warps=warps(p.wiring for p in pathways))
-    if apart:
-        _deliver(group, frame, buffers, [(parts[k], ready[k]) for k in apart], units)
-    return made[0].reshape(()) if made else None
-
-
-def _deliver(group: Group, frame: Frame, buffers: Buffers, which: Sequence[tuple[Any, Any]], units: Units) -> None:
-    """A second kernel, for pathways with long rows: several programs share each."""
-    arguments = Arguments(frame, buffers, units)
-    flags = arguments.read(buffers.spikes[group.owner])
-    pathways = [Pathway(part, ready, arguments) for part, ready in which]
-
-    def body(memory: Memory, program: Array) -> None:
-        lane = jnp.arange(SOURCES, dtype=jnp.int32)
-        base = program // SHARES * SOURCES
-        element = base + lane
-        live = element < group.size
-        tile = Tile(frame.setting, {}, frame.tables, memory.scalar(arguments.step), {}, {}, {}, {}, element=element)
-        spikes = memory.load(flags, element, live) != 0
-        lanes = Lanes(lane, element, spikes, lambda lane: base + lane, part=program % SHARES, parts=SHARES)
-        for pathway in pathways:
-            pathway.deliver(memory, tile, lanes, live)
-
-    arguments.run(body, programs=-(-group.size // SOURCES) * SHARES, warps=4)
-
-
-def _apart(part: Any, frame: Frame) -> bool:
-    """Whether a pathway gets a kernel of its own: long rows, and nothing to be written for each source."""
-    pathway = part.operation.pathway
-    wiring = frame.tables.wirings[pathway]
-    waits = wiring.at_arrival or (wiring.delay is None and pathway in frame.rings)
-    return wiring.longest_row > LONG_ROW and not waits and not is_short(wiring)
-
-
-class _Integrate:
+class Integrate:
     """Everything of a step but the deliveries, for the elements of a program."""
 
     def __init__(
