@@ -179,13 +179,27 @@ def everyone(delay=None):
     return [cells, synapses, snn.SpikeMonitor(cells, name="spikes")]
 
 
+def counted():
+    """Pathways that leave a kernel: carried out statement by statement, and synapse by synapse."""
+    cells = snn.NeuronGroup(8, "dv/dt = (I - v)/(4*ms) : 1\nI : 1", threshold="v > 1", reset="v = 0", name="cells")
+    cells.I = "2.5 + 0.1*i"
+    counters = snn.NeuronGroup(3, "n : 1\nlast : 1", name="counters")
+    one = snn.Synapses(cells, counters, on_pre="n_post += 1; last_post = n_post", name="one")
+    two = snn.Synapses(cells, counters, on_pre="n_post += int(n_post >= 0)", delay=0.3 * ms, name="two")
+    one.connect()
+    two.connect(condition="i > j")
+    return [cells, counters, one, two, snn.SpikeMonitor(cells, name="spikes")]
+
+
 NETWORKS = {
     "everyone": everyone,
     "everyone, different delays": lambda: everyone("0.1*((i + j) % 6)*ms"),
     "recurrent": recurrent,
     "recurrent, one delay": lambda: recurrent(1.1 * ms),
     "recurrent, different delays": lambda: recurrent("0.3*((i + 2*j) % 9)*ms"),
+    "recurrent, never at once": lambda: recurrent("0.1*(1 + (i + 2*j) % 9)*ms"),
     "reset that reads": subthreshold_reset,
+    "counted": counted,
     "noisy": noisy,
     "plastic": plastic,
     "plastic, one delay": lambda: plastic(0.7 * ms),

@@ -70,14 +70,27 @@ def test_kernels_do_what_operations_do(name, x64):
         same(state.rings, wanted_state.rings)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["driven", "plastic", "recurrent"])
-def test_rows_that_several_programs_share(name, x64, monkeypatch):
+@pytest.fixture
+def all_long(monkeypatch):
+    """Every row counts as long, so that several programs share it."""
     monkeypatch.setattr(launch, "LONG_ROW", 1)
     monkeypatch.setattr(walk, "SHORT_ROW", 1)
     monkeypatch.setattr(walk, "LANES", 2)
     monkeypatch.setattr(launch, "SOURCES", 8)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["driven", "plastic", "recurrent", "recurrent, never at once"])
+def test_rows_that_several_programs_share(name, x64, all_long):
     test_kernels_do_what_operations_do(name, None)
+
+
+def test_rows_that_wait_for_the_next_step_need_no_second_kernel(all_long, pretend):
+    for name, kernels in (("recurrent, never at once", 1), ("recurrent, different delays", 2)):
+        simulation = snn.Network(*NETWORKS[name](), dtype="float32").compile(dt=0.1 * ms)
+        params, state = simulation.init(0)
+        plan = Fused.of(simulation._step, params, state, simulation._step.prepare(params, state)).plan
+        assert (len(plan.later), len(plan.stages)) == (2 if kernels == 1 else 0, kernels)
 
 
 def test_a_delay_that_was_taken_back(x64):
@@ -114,7 +127,9 @@ KERNELS = {
     "recurrent": (1, 1),
     "recurrent, one delay": (1, 1),
     "recurrent, different delays": (1, 1),
+    "recurrent, never at once": (1, 1),
     "reset that reads": (1, 1),
+    "counted": (1, 1),
     "noisy": (1, 2),
     "plastic": (2, 2),
     "plastic, one delay": (2, 2),

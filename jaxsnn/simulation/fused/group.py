@@ -94,9 +94,8 @@ class Integrate:
         group, arguments, places = self.group, self.arguments, self.arguments.places
         step = memory.scalar(arguments.step)
         event = (group.owner, group.event)
-        flags = places[("spikes", group.owner)]
         before = {key: memory.load(places[("variable", key)], element, live, self.once) for key in self.state}
-        fired = memory.load(flags, element, live) != 0
+        fired = arguments.flags(memory, group.owner, step - 1, element, live)
         tile = Tile(
             arguments.frame.setting,
             {},
@@ -121,7 +120,10 @@ class Integrate:
             # Flags and step counts seldom change, and a store that is left out costs nothing.
             changed = live & (new != before[key]) if key in self.exact else live
             memory.store(places[("variable", key)], element, new, changed, self.once)
-        memory.store(flags, element, spikes.astype(jnp.int8), live & (spikes != fired))
+        row = arguments.slot("spikes", group.owner, step)
+        # A row of its own still holds the flags of the step before last.
+        changed = live & (spikes != fired) if arguments.length("spikes", group.owner) == 1 else live
+        memory.store(places[("spikes", group.owner)], row + element, spikes.astype(jnp.int8), changed)
         self._record(memory, program, step, spikes & live)
         return tile
 

@@ -24,7 +24,7 @@ from jaxsnn.simulation.fused.plan import Group, Plan, emitter
 from jaxsnn.simulation.fused.tile import Tile
 from jaxsnn.simulation.state import Schedule
 
-__all__ = ["is_long", "launch"]
+__all__ = ["can_wait", "catch_up", "is_long", "launch"]
 
 Array = Any
 SMALLEST, LARGEST = 16, 256
@@ -85,6 +85,7 @@ def launch(
             elif number > 0:
                 members.append(_Sources(source, sizes[source], pathways, shared, arguments))
         if number == 0:
+            members += later(plan, frame, parts, ready, arguments)
             for group in plan.groups:
                 integrate = Integrate(group, arguments, parts, ready, first, counts=group is plan.groups[0])
                 members.append(_Neurons(group, integrate, of.get((group.owner, False), [])))
@@ -92,6 +93,30 @@ def launch(
         if number == 0:
             following = made[0].reshape(())
     return following
+
+
+def later(plan: Plan, frame: Frame, parts: Sequence[Any], ready: Sequence[Any], arguments: Arguments) -> list[Member]:
+    """What pathways add for the spikes of the step before."""
+    sizes = {group.owner: group.size for group in plan.groups}
+    of: dict[str, list[Pathway]] = {}
+    for k in plan.later:
+        of.setdefault(parts[k].operation.source.owner, []).append(Pathway(parts[k], ready[k], arguments))
+    return [_Sources(source, sizes[source], pathways, True, arguments, ago=1) for source, pathways in of.items()]
+
+
+def catch_up(
+    plan: Plan, frame: Frame, buffers: Buffers, parts: Sequence[Any], ready: Sequence[Any], units: Units
+) -> None:
+    """After the last step: what the next one would add for it."""
+    if plan.later:
+        arguments = Arguments(frame, buffers, units)
+        _run(later(plan, frame, parts, ready, arguments), arguments, "deliver_later")
+
+
+def can_wait(part: Any, frame: Frame) -> bool:
+    """Whether what a pathway adds is the same a step later: nothing arrives at once, and nothing it reads changes."""
+    wiring = frame.tables.wirings[part.operation.pathway]
+    return part.way.constant and wiring.delay is not None and not wiring.at_arrival and min(wiring.distinct_delays) > 0
 
 
 def is_long(part: Any, frame: Frame) -> bool:
@@ -145,11 +170,16 @@ class _Neurons:
 
 
 class _Sources:
-    """Neurons whose flags another kernel has written; if shared, several programs walk each row."""
+    """Neurons whose flags an earlier kernel has written; if shared, several programs walk each row.
 
-    def __init__(self, owner: str, size: int, pathways: Sequence[Pathway], shared: bool, arguments: Arguments) -> None:
-        self.size, self.pathways, self.arguments = size, pathways, arguments
-        self.flags = arguments.read(arguments.buffers.spikes[owner])
+    ago: 1 for the spikes of the step before.
+    """
+
+    def __init__(
+        self, owner: str, size: int, pathways: Sequence[Pathway], shared: bool, arguments: Arguments, ago: int = 0
+    ) -> None:
+        self.owner, self.size, self.pathways, self.arguments, self.ago = owner, size, pathways, arguments, ago
+        arguments.change("spikes", owner)
         self.lanes = SOURCES if shared else block(size, SMALLEST, LARGEST)
         self.shares = SHARES if shared else 1
         self.programs = -(-size // self.lanes) * self.shares
@@ -159,11 +189,12 @@ class _Sources:
         base = program // self.shares * self.lanes
         element = base + lane
         live = element < self.size
-        fired = memory.load(self.flags, element, live) != 0
+        step = memory.scalar(self.arguments.step) - self.ago
+        fired = self.arguments.flags(memory, self.owner, step, element, live)
         part = program % self.shares
         lanes = Lanes(lane, element, fired, lambda lane: base + lane, part=part, parts=self.shares)
         for pathway in self.pathways:
-            pathway.deliver(memory, _tile(memory, self.arguments, element), lanes, live)
+            pathway.deliver(memory, _tile(step, self.arguments, element), lanes, live)
 
 
 class _Generator:
@@ -185,7 +216,8 @@ class _Generator:
         self.programs = -(-max(schedule.longest, 1) // SPIKES) * shares
 
     def __call__(self, memory: Memory, program: Array) -> None:
-        row = memory.scalar(self.arguments.step) - memory.scalar(self.first)
+        step = memory.scalar(self.arguments.step)
+        row = step - memory.scalar(self.first)
         begin = memory.scalar(self.agenda, row) + program // self.shares * SPIKES
         end = memory.scalar(self.agenda, self.steps + row)
         lane = jnp.arange(SPIKES, dtype=jnp.int32)
@@ -197,11 +229,10 @@ class _Generator:
 
         lanes = Lanes(lane, source, fired, source_of, part=program % self.shares, parts=self.shares)
         for pathway in self.pathways:
-            pathway.deliver(memory, _tile(memory, self.arguments, source), lanes, fired)
+            pathway.deliver(memory, _tile(step, self.arguments, source), lanes, fired)
 
 
-def _tile(memory: Memory, arguments: Arguments, element: Array) -> Tile:
+def _tile(step: Array, arguments: Arguments, element: Array) -> Tile:
     """For code of synapses: the clock, and nothing of neurons."""
     frame = arguments.frame
-    step = memory.scalar(arguments.step)
     return Tile(frame.setting, {}, frame.tables, step, {}, {}, {}, {}, element=element)

@@ -31,7 +31,7 @@ from jaxsnn.simulation.records import SpikesStep
 from jaxsnn.simulation.synaptic import DeliverStep
 from jaxsnn.simulation.synaptic.one_stage import OneStage
 
-__all__ = ["Group", "Plan", "emitter", "plan", "sees"]
+__all__ = ["Group", "Plan", "changed", "emitter", "plan", "sees"]
 
 RECORDS = (RecordRate, RecordSpikes, RecordState)
 
@@ -58,20 +58,21 @@ class Plan:
     """What the kernels of a step do.
 
     groups: all in the first kernel; place: the operation before which the kernels start; stages: the pathways of the
-    first kernel and of those that follow it; emits: generators whose spikes nothing but kernels looks at;
-    reasons: why other groups are not among them, by name.
+    first kernel and of those that follow it; later: pathways that the first kernel of the next step carries out;
+    emits: generators whose spikes nothing but kernels looks at; reasons: why other groups are not among them, by name.
     """
 
     groups: tuple[Group, ...]
     place: int
     stages: tuple[tuple[int, ...], ...]
+    later: tuple[int, ...]
     emits: tuple[int, ...]
     reasons: Mapping[str, str]
 
     @property
     def deliveries(self) -> tuple[int, ...]:
         """Pathways that kernels carry out."""
-        return tuple(k for stage in self.stages for k in stage)
+        return (*(k for stage in self.stages for k in stage), *self.later)
 
     @property
     def inside(self) -> frozenset[int]:
@@ -84,7 +85,7 @@ class Unfit(Exception):
 
 
 def plan(
-    parts: Sequence[Any], sizes: Mapping[str, int], fits: Any, long: Any = lambda part: False, alone: bool = False
+    parts: Sequence[Any], sizes: Mapping[str, int], fits: Any, long: Any, can_wait: Any, alone: bool = False
 ) -> Plan:
     """Look at the operations of a step.
 
@@ -93,6 +94,7 @@ def plan(
         sizes: elements of each owner of events.
         fits: ``fits(part)``: None if a kernel can compute it, else why not.
         long: ``long(part)``: whether several programs should share a row of a pathway.
+        can_wait: ``can_wait(part)``: whether what a pathway adds may be added in the next step as well.
         alone: whether only pathways in kernels may add to a group.
     """
     reasons: dict[str, str] = {}
@@ -120,7 +122,10 @@ def plan(
             found = {owner: group for owner, group in found.items() if owner not in late}
         candidates = list(found)
     emits = tuple(k for k, part in enumerate(parts) if isinstance(part.operation, Emit) and not _seen(k, parts, inside))
-    return Plan(tuple(found.values()), place, _stages(inside, parts, found, long), emits, reasons)
+    # Rows that programs of their own walk: in the next step these can run beside those of the groups.
+    later = tuple(k for k in inside if _walked_alone(parts[k], found, long) and can_wait(parts[k]))
+    stages = _stages([k for k in inside if k not in later], parts, found, long)
+    return Plan(tuple(found.values()), place, stages, later, emits, reasons)
 
 
 def touched(operation: Operation) -> Iterator[tuple[Key, str]]:
@@ -166,7 +171,7 @@ def _group(owner: str, size: int, parts: Sequence[Any], fits: Any) -> Group:
         elif isinstance(op, RecordSpikes) and op.domain.owner == owner and op.event == event:
             if record is None and op.domain.size == size and op.every == 1 and isinstance(part, SpikesStep):
                 record = k
-        elif isinstance(op, Deliver) and any(key[0] == owner for key in _changed(part)):
+        elif isinstance(op, Deliver) and any(key[0] == owner for key in changed(part)):
             inbox.update(_added(owner, part))
             arrivals.append(k)
         elif not isinstance(op, (*RECORDS, Deliver)) and any(key[0] == owner for key, _ in touched(op)):
@@ -197,7 +202,7 @@ def _only_kernels(
 ) -> None:
     for part in parts:
         op = part.operation
-        adds = isinstance(op, Deliver) and any(key in group.inbox for key in _changed(part))
+        adds = isinstance(op, Deliver) and any(key in group.inbox for key in changed(part))
         if adds and not _joins(part, sources, candidates, fits):
             raise Unfit(f"{op.name} adds to it from outside")
 
@@ -213,7 +218,8 @@ def _event(owner: str, parts: Sequence[Any]) -> str:
     return next((op.event for op in thresholds if op.domain.owner == owner), "")
 
 
-def _changed(part: DeliverStep) -> Iterator[Key]:
+def changed(part: DeliverStep) -> Iterator[Key]:
+    """The variables that a pathway writes."""
     code = part.operation.code
     for name in code.written:
         yield code.scope[name].key
@@ -304,10 +310,14 @@ def _stages(
     """Pathways of the first kernel, of the second, and so on: nothing orders what two programs of one kernel do."""
     stage: dict[int, int] = {}
     for k in inside:
-        # Rows of a group that several programs share: another kernel can have more programs than the group.
-        first = int(parts[k].operation.source.owner in groups and long(parts[k]))
+        first = int(_walked_alone(parts[k], groups, long))
         stage[k] = max([first, *(stage[j] + 1 for j in stage if _clash(parts[k], parts[j]))])
     return tuple(tuple(k for k in inside if stage[k] == n) for n in range(1 + max(stage.values(), default=0)))
+
+
+def _walked_alone(part: Any, groups: Container[str], long: Any) -> bool:
+    """Whether the programs of a group should leave a pathway to others: several share a row."""
+    return part.operation.source.owner in groups and long(part)
 
 
 def _seen(place: int, parts: Sequence[Any], inside: Sequence[int]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import jax
@@ -17,8 +18,8 @@ from jaxsnn.simulation.frame import Frame
 from jaxsnn.simulation.fused.arguments import Buffers, Units
 from jaxsnn.simulation.fused.fits import fits
 from jaxsnn.simulation.fused.group import PLANES, finish, rings_of
-from jaxsnn.simulation.fused.launch import is_long, launch
-from jaxsnn.simulation.fused.plan import Plan, emitter, plan, sees
+from jaxsnn.simulation.fused.launch import can_wait, catch_up, is_long, launch
+from jaxsnn.simulation.fused.plan import Plan, changed, emitter, plan, sees
 from jaxsnn.simulation.state import Params, Schedule, State
 from jaxsnn.simulation.step import Step, sometimes
 
@@ -71,7 +72,9 @@ class Fused:
                 return "what it adds changes, so nothing says how large a sum in fixed point can be"
             return fits(part, frame, ready[self.parts.index(part)])
 
-        self.plan: Plan = plan(self.parts, sizes, reason, lambda part: is_long(part, frame), alone=exact)
+        self.plan: Plan = plan(
+            self.parts, sizes, reason, partial(is_long, frame=frame), partial(can_wait, frame=frame), exact
+        )
         self.units: Units = self._units(frame) if exact else {}
 
     @staticmethod
@@ -102,7 +105,8 @@ class Fused:
         spikes: dict[str, Array] = {}
         frame = self.step.frame(self.params, state)
         for group in self.plan.groups:
-            spikes[group.owner] = jnp.zeros(group.size, jnp.int8)
+            waits = any(self.parts[k].operation.source.owner == group.owner for k in self.plan.later)
+            spikes[group.owner] = jnp.zeros((2 if waits else 1, group.size), jnp.int8)
             own = values.get(group.owner, {})
             values[group.owner] = {n: v.astype(jnp.int8) if v.dtype == jnp.bool_ else v for n, v in own.items()}
             for key in group.inbox:
@@ -149,7 +153,7 @@ class Fused:
                         record[op.label] = part.record(done if seen else frame, self.ready[k])
                 elif k in self.plan.inside:
                     continue
-                elif isinstance(op, Deliver) and any(change.ref.key in buffers.inbox for change in part.way.changes):
+                elif isinstance(op, Deliver) and any(key in buffers.inbox for key in changed(part)):
                     self._outside(part, self.ready[k], frame, buffers)
                 elif op.every == 1:
                     part.apply(frame, self.ready[k])
@@ -169,7 +173,8 @@ class Fused:
     def leave(self, carry: Carry) -> tuple[State, dict[str, Any]]:
         """Finish the last step; the state, and the rows that kernels recorded."""
         frame = self._frame(carry)
-        buffers = Buffers(carry.spikes, carry.inbox, carry.history, carry.rows)
+        buffers = Buffers(dict(carry.spikes), carry.inbox, carry.history, carry.rows)
+        catch_up(self.plan, frame, buffers, self.parts, self.ready, self.units)
         finished = self._finished(frame, buffers, frame.step - 1)
         for k in self.plan.deliveries:
             pathway = self.parts[k].operation.pathway
@@ -202,14 +207,14 @@ class Fused:
         plain = self.step.frame(self.params, replace(carry.state, tables=self.tables))
         frame = Between(**vars(plain))
         for group in self.plan.groups:
-            frame.events[(group.owner, group.event)] = carry.spikes[group.owner] != 0
+            frame.events[(group.owner, group.event)] = _fired(carry.spikes[group.owner], frame.step - 1)
         return frame
 
     def _launch(self, frame: Frame, buffers: Buffers, first: Array, agendas: Mapping[str, Array]) -> Array:
         with jax.named_scope("kernels"):
             following = launch(self.plan, frame, buffers, self.parts, self.ready, first, self.units, agendas)
         for group in self.plan.groups:
-            frame.events[(group.owner, group.event)] = buffers.spikes[group.owner] != 0
+            frame.events[(group.owner, group.event)] = _fired(buffers.spikes[group.owner], frame.step)
         return following
 
     def _agendas(self, first: Array, length: int) -> dict[str, Array]:
@@ -301,6 +306,11 @@ class Fused:
                 way.store(frame, change.ref, current[k], new[k])
         if rings:
             frame.rings[op.pathway] = tuple(kept)
+
+
+def _fired(flags: Array, step: Array) -> Array:
+    """The flags of a step, which has a row of its own if there are two."""
+    return flags[step % flags.shape[0] if flags.shape[0] > 1 else 0] != 0
 
 
 def _entry(schedule: Schedule, emit: Emit, step: Array) -> tuple[Array, Array]:
