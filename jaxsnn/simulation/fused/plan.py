@@ -27,6 +27,7 @@ from jaxsnn.program import (
     Threshold,
     Update,
 )
+from jaxsnn.simulation.operations import touched
 from jaxsnn.simulation.records import SpikesStep
 from jaxsnn.simulation.synaptic import DeliverStep
 from jaxsnn.simulation.synaptic.one_stage import OneStage
@@ -126,14 +127,6 @@ def plan(
     later = tuple(k for k in inside if _walked_alone(parts[k], found, long) and can_wait(parts[k]))
     stages = _stages([k for k in inside if k not in later], parts, found, long)
     return Plan(tuple(found.values()), place, stages, later, emits, reasons)
-
-
-def touched(operation: Operation) -> Iterator[tuple[Key, str]]:
-    """The variables that the code of an operation reads or writes, and through which index."""
-    code = getattr(operation, "code", None)
-    if isinstance(code, Code):
-        for ref in code.scope.values():
-            yield ref.key, ref.via
 
 
 def sees(operation: Operation, owner: str) -> bool:
