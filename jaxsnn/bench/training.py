@@ -32,7 +32,7 @@ __all__ = ["Shape", "Timing", "by_hand", "equations", "measure"]
 
 Array = Any
 Loss = Callable[[Any, Array, Array], Array]
-"""``loss(weights, x, labels)``; x: ``(batch, steps, inputs)`` 0 or 1."""
+"""``loss(weights, x, labels)``; x: ``(steps, batch, inputs)`` 0 or 1."""
 DECAY, WIDTH = 0.95, 0.1
 
 
@@ -56,9 +56,9 @@ class Shape:
         return {k: jnp.asarray(rng.normal(0, scale, (n, m)), jnp.float32) for k, (n, m, scale) in sizes.items()}
 
     def data(self, seed: int = 0) -> tuple[Array, Array]:
-        """A random batch: spikes ``(batch, steps, inputs)`` and labels."""
+        """A random batch: spikes ``(steps, batch, inputs)`` and labels."""
         rng = np.random.default_rng(seed)
-        x = rng.random((self.batch, self.steps, self.inputs), np.float32) < self.density
+        x = rng.random((self.steps, self.batch, self.inputs), np.float32) < self.density
         return jnp.asarray(x, jnp.float32), jnp.asarray(rng.integers(0, self.classes, self.batch), jnp.int32)
 
 
@@ -100,8 +100,11 @@ def equations(shape: Shape, **compile_options: Any) -> tuple[Loss, Any]:
         given = params
         for name, matrix in weights.items():
             given = sim.put(given, f"{name}.w", matrix.reshape(-1))
-        _, record = jax.vmap(lambda one: sim.run(given, state, shape.steps, {"inputs.x": one}))(x)
-        return _cross_entropy(record["trace"]["v"].mean(axis=1), labels)
+
+        def run(one: Array) -> Array:
+            return sim.run(given, state, shape.steps, {"inputs.x": one})[1]["trace"]["v"].mean(axis=0)
+
+        return _cross_entropy(jax.vmap(run, in_axes=1)(x), labels)
 
     return loss, shape.weights()
 
@@ -138,7 +141,6 @@ def by_hand(shape: Shape, unroll: int = 32) -> tuple[Loss, Any]:
         return jax.lax.scan(step, jnp.zeros(current.shape[1:], current.dtype), current, unroll=unroll)[1]
 
     def loss(weights: dict[str, Array], x: Array, labels: Array) -> Array:
-        x = x.swapaxes(0, 1)
         if shape.recurrent:
             fired = layer(x @ weights["first"], weights["second"])
         else:

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxsnn.events import fixed_point
-from jaxsnn.events.gpu.triton import Launch, Memory, Place
+from jaxsnn.events.gpu.triton import Kernel, Launch, Memory, Place
 from jaxsnn.program import Key
 from jaxsnn.random import Words, name_words
 from jaxsnn.simulation.frame import Frame
@@ -111,9 +111,9 @@ class Arguments:
             return whole
         return whole.astype(self.frame.setting.dtype) * memory.scalar(self.units[name][1])
 
-    def run(self, body: Callable[[Memory, Array], None], programs: int, warps: int, name: str) -> tuple[Array, ...]:
+    def run(self, kernel: Callable[[int], Kernel]) -> tuple[Array, ...]:
         """Launch, and put what changed where it belongs; returns what was made."""
-        changed, made = self.launch(body, programs, warps, name)
+        changed, made = self.launch(kernel)
         for (kind, name), (_, number) in self.places.items():
             self._put(kind, name, changed[number])
         return made

@@ -9,12 +9,14 @@ spikes into B / 8 neighbouring bytes.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
+from functools import partial
 from typing import Any, Protocol
 
 import jax.numpy as jnp
 from jax import lax
 
-from jaxsnn.events.gpu.triton import Memory
+from jaxsnn.events.gpu.triton import Kernel, Memory
 from jaxsnn.events.gpu.walk import Lanes, block, is_short, warps
 from jaxsnn.simulation.frame import Frame
 from jaxsnn.simulation.fused.arguments import Arguments, Buffers, Units
@@ -42,6 +44,9 @@ class Member(Protocol):
 
     programs: int
     pathways: Sequence[Pathway]
+
+    def sized(self, copies: int) -> Member:
+        """The same in programs of the right size for so many copies of the kernel; to be called first."""
 
     def __call__(self, memory: Memory, program: Array) -> None:
         """Carry out one program, from 0."""
@@ -130,9 +135,9 @@ def is_long(part: Any, frame: Frame) -> bool:
 def _run(members: Sequence[Member], arguments: Arguments, name: str) -> tuple[Array, ...]:
     """One kernel; the programs of its members one after the other."""
 
-    def body(memory: Memory, program: Array) -> None:
+    def body(sized: Sequence[Member], memory: Memory, program: Array) -> None:
         begin = 0
-        for member in members:
+        for member in sized:
             end = begin + member.programs
             if len(members) == 1:
                 member(memory, program)
@@ -141,18 +146,30 @@ def _run(members: Sequence[Member], arguments: Arguments, name: str) -> tuple[Ar
                 lax.cond(mine, lambda member=member, begin=begin: member(memory, program - begin), lambda: None)
             begin = end
 
-    wirings = [pathway.wiring for member in members for pathway in member.pathways]
-    return arguments.run(body, sum(member.programs for member in members), warps(wirings), name)
+    def kernel(copies: int) -> Kernel:
+        sized = [member.sized(copies) for member in members]
+        wirings = [pathway.wiring for member in members for pathway in member.pathways]
+        return Kernel(partial(body, sized), sum(member.programs for member in sized), warps(wirings), name)
+
+    return arguments.run(kernel)
 
 
 class _Neurons:
     """A group: its neurons make a step, and walk the rows of those that fired."""
 
+    lanes: int
+    width: int
+    programs: int
+
     def __init__(self, group: Group, integrate: Integrate, pathways: Sequence[Pathway]) -> None:
         self.group, self.integrate, self.pathways = group, integrate, pathways
-        self.lanes = block(group.size, SMALLEST, LARGEST)
-        self.width = self.lanes // PLANES
-        self.programs = -(-integrate.columns // self.width)
+
+    def sized(self, copies: int) -> Member:
+        new = copy(self)
+        new.lanes = block(self.group.size, SMALLEST, LARGEST, copies)
+        new.width = new.lanes // PLANES
+        new.programs = -(-self.integrate.columns // new.width)
+        return new
 
     def __call__(self, memory: Memory, program: Array) -> None:
         group, width, columns = self.group, self.width, self.integrate.columns
@@ -175,14 +192,21 @@ class _Sources:
     ago: 1 for the spikes of the step before.
     """
 
+    lanes: int
+    programs: int
+
     def __init__(
         self, owner: str, size: int, pathways: Sequence[Pathway], shared: bool, arguments: Arguments, ago: int = 0
     ) -> None:
         self.owner, self.size, self.pathways, self.arguments, self.ago = owner, size, pathways, arguments, ago
         arguments.change("spikes", owner)
-        self.lanes = SOURCES if shared else block(size, SMALLEST, LARGEST)
         self.shares = SHARES if shared else 1
-        self.programs = -(-size // self.lanes) * self.shares
+
+    def sized(self, copies: int) -> Member:
+        new = copy(self)
+        new.lanes = SOURCES if self.shares > 1 else block(self.size, SMALLEST, LARGEST, copies)
+        new.programs = -(-self.size // new.lanes) * self.shares
+        return new
 
     def __call__(self, memory: Memory, program: Array) -> None:
         lane = jnp.arange(self.lanes, dtype=jnp.int32)
@@ -213,7 +237,10 @@ class _Generator:
         self.steps, self.entries = agenda.shape[1], schedule.indices.shape[0]
         self.first, self.agenda = arguments.read(first), arguments.read(agenda)
         self.indices = arguments.read(schedule.indices)
-        self.programs = -(-max(schedule.longest, 1) // SPIKES) * shares
+        self.programs = -(-schedule.longest // SPIKES) * shares
+
+    def sized(self, copies: int) -> Member:
+        return self
 
     def __call__(self, memory: Memory, program: Array) -> None:
         step = memory.scalar(self.arguments.step)
