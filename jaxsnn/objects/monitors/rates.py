@@ -114,6 +114,9 @@ class PopulationRateMonitor(Recorder):
         bins = rate.size // per
         return seconds(t[: bins * per : per]), Quantity(rate[: bins * per].reshape(bins, per).mean(1), hertz.dim)
 
+    def _recorded(self) -> Mapping[str, Any]:
+        return {"t": self.t, "rate": self.rate, "N": len(self.t)}
+
     def snapshot(self) -> dict[str, np.ndarray]:
         return dict(zip(("t", "rate", "dt"), map(np.copy, self._data.joined()), strict=True))
 

@@ -44,8 +44,8 @@ class EventMonitor(Recorder):
         >>> down = cell.run_on_event("high", "v = 0")
         >>> high = EventMonitor(cell, "high", "v")
         >>> Network(cell, high).run(1 * ms)
-        >>> print(high.t, high.i, high.v.round(2))
-        [0.4 0.9 0.9] ms [1 0 1] [1. 1. 1.]
+        >>> print(high.t / ms, high.i, high.v.round(2))
+        [0.4 0.9 0.9] [1 0 1] [1. 1. 1.]
 
     Raises:
         ArgumentError: for an event or a variable that the group does not have.
@@ -180,6 +180,11 @@ class EventMonitor(Recorder):
 
     def __len__(self) -> int:
         return self.num_events
+
+    def _recorded(self) -> Mapping[str, Any]:
+        rows = {"i": self.i, "t": self.t} if self.record else {}
+        values = {name: self._get(name) for name in self.variables}
+        return {**rows, **values, "count": self.count, "N": self.num_events}
 
     def snapshot(self) -> dict[str, np.ndarray]:
         t, i, *values = self._data.joined()

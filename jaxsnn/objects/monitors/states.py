@@ -155,6 +155,16 @@ class StateMonitor(Recorder):
         rows = np.array([positions[int(k)] for k in wanted])
         return _Recorded(self, int(rows[0]) if np.ndim(item) == 0 and not isinstance(item, str | slice) else rows)
 
+    def _elements_recorded(self) -> np.ndarray:
+        return self.record
+
+    def _recorded(self) -> Mapping[str, Any]:
+        rows: dict[str, Any] = {"t": self.t}
+        for name in self.variables:
+            value = self._get(name)
+            rows[name] = Quantity(value.value.T, value.dim) if isinstance(value, Quantity) else value.T
+        return {**rows, "N": len(self.t)}
+
     def snapshot(self) -> dict[str, np.ndarray]:
         t = np.concatenate(self._t) if self._t else np.zeros(0)
         return {"t": t, **{f"value_{v}": self._joined(v).T.copy() for v in self.variables}}

@@ -8,15 +8,15 @@ from typing import Any
 from jaxsnn.equations.expressions import names
 from jaxsnn.equations.statements import Assign, parse_block
 from jaxsnn.errors import ArgumentError, Source
+from jaxsnn.objects.access.states import HasStates
 from jaxsnn.objects.base import Part, Parts, steps_of
 from jaxsnn.objects.schedule.clocks import EventClock, interval_of, listed_steps
-from jaxsnn.objects.variables import VariableOwner
 from jaxsnn.program import Code, Update, Window
 
 __all__ = ["CodeRunner", "RunsCode"]
 
 
-class RunsCode(VariableOwner):
+class RunsCode(HasStates):
     """The part of groups and synapses that runs code beside their equations."""
 
     @property
