@@ -111,7 +111,7 @@ KERNELS = {
     "plastic, different delays": (2, 2),
     "plastic loop": (2, 1),
     "several groups": (4, 1),
-    "events": (3, 1),
+    "events": (4, 1),  # pathways out of a group without kernel or into one have kernels of their own
 }
 
 
