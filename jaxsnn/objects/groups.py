@@ -10,7 +10,7 @@ import numpy as np
 from jaxsnn.equations.dimensions import Symbol
 from jaxsnn.equations.expressions import Expr
 from jaxsnn.equations.statements import Assign
-from jaxsnn.errors import IndexRangeError, Source
+from jaxsnn.errors import ArgumentError, IndexRangeError, Source
 from jaxsnn.objects.base import Parts, SimulationObject
 from jaxsnn.objects.blocks import bind_block
 from jaxsnn.objects.schedule.runners import RunsCode
@@ -139,6 +139,15 @@ class Subgroup(Group):
     @property
     def name(self) -> str:
         return f"{self._root.name}[{self._start}:{self._stop}]"
+
+    @property
+    def active(self) -> bool:
+        """Whether runs carry out what the group does; a part of it cannot be switched by itself."""
+        return self._root.active
+
+    @active.setter
+    def active(self, active: bool) -> None:
+        raise ArgumentError(f"{self.name} is a part of {self._root.name}; assign {self._root.name}.active")
 
     @property
     def N(self) -> int:

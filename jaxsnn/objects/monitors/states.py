@@ -12,7 +12,7 @@ from jaxsnn.objects.base import Parts, Recorder, SimulationObject, steps_of
 from jaxsnn.objects.groups import Group
 from jaxsnn.objects.monitors.pieces import check_variables, recorded, seconds
 from jaxsnn.objects.schedule.clocks import Clock, EventClock, interval_of, listed_steps
-from jaxsnn.objects.variables import VariableOwner
+from jaxsnn.objects.variables import VariableOwner, VariableView
 from jaxsnn.program import RecordState
 from jaxsnn.units import DIMENSIONLESS, Quantity
 
@@ -116,6 +116,19 @@ class StateMonitor(Recorder):
         self._t.append(record["step"][kept] * dt)
         for variable in self.variables:
             self._values[variable].append(record[variable][kept])
+
+    def record_single_timestep(self) -> None:
+        """Record the values of now: after a run those at its end, which otherwise only the next run would record.
+
+        Raises:
+            NetworkError: before the first run.
+        """
+        if not self._t:
+            raise NetworkError(f"{self.name}: a single time step can be recorded after a run only")
+        self._t.append(np.array([self.source._time()[0]]))
+        for variable in self.variables:
+            values = VariableView(self.source, variable)._plain(self.record)
+            self._values[variable].append(np.broadcast_to(values, (1, self.record.size)))
 
     def _joined(self, variable: str) -> np.ndarray:
         pieces = self._values[variable]
