@@ -18,20 +18,26 @@ r"""jaxsnn: Brian-style equations become pure JAX step functions.
 
 from jaxsnn import adjoint, errors, fit, models, plasticity, plot, surrogate, units
 from jaxsnn.equations.system import Equations
-from jaxsnn.network import Network
+from jaxsnn.network import Network, profiling_summary, stop
 from jaxsnn.objects.base import seed
 from jaxsnn.objects.groups import Subgroup
 from jaxsnn.objects.inputs import PoissonGroup, PoissonInput, SpikeGeneratorGroup, TimedArray
-from jaxsnn.objects.monitors import PopulationRateMonitor, SpikeMonitor, StateMonitor
+from jaxsnn.objects.monitors import EventMonitor, PopulationRateMonitor, SpikeMonitor, StateMonitor
 from jaxsnn.objects.neurongroup import NeuronGroup
+from jaxsnn.objects.schedule.clocks import Clock, EventClock
+from jaxsnn.objects.schedule.functions import NetworkOperation, network_operation
 from jaxsnn.objects.synapses import Synapses
 from jaxsnn.simulation import Simulation, SpikeRecord
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Clock",
     "Equations",
+    "EventClock",
+    "EventMonitor",
     "Network",
+    "NetworkOperation",
     "NeuronGroup",
     "PoissonGroup",
     "PoissonInput",
@@ -48,9 +54,12 @@ __all__ = [
     "errors",
     "fit",
     "models",
+    "network_operation",
     "plasticity",
     "plot",
+    "profiling_summary",
     "seed",
+    "stop",
     "surrogate",
     "units",
 ]

@@ -1,5 +1,7 @@
 """The roof: joins what the user says with how it runs."""
 
 from jaxsnn.network.network import Network
+from jaxsnn.network.profiling import profiling_summary
+from jaxsnn.network.running import stop
 
-__all__ = ["Network"]
+__all__ = ["Network", "profiling_summary", "stop"]

@@ -67,7 +67,8 @@ class Frame:
         dt = self.setting.program.dt * every
         if name == "dt":
             return jnp.asarray(dt, dtype)
-        steps = self.step if every == 1 else self.step // every
+        # Up: a slower clock, once it has ticked, shows the time of its next step.
+        steps = self.step if every == 1 else -(-self.step // every)
         if name == "t_in_timesteps":
             return steps
         per_second = round(1 / dt)
@@ -110,6 +111,9 @@ class Frame:
     def write(self, ref: Ref, window: Window, value: Array, mask: Array | None = None) -> None:
         """Replace the values of a window, where the mask holds."""
         old = self.value(ref.key)
+        if ref.via == "scalar":
+            self.values[ref.key] = jnp.broadcast_to(value, old.shape).astype(old.dtype)
+            return
         part = _slice(old, window)
         new = jnp.broadcast_to(value, part.shape).astype(old.dtype)
         if mask is not None:

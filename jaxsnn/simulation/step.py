@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxsnn.errors import ArgumentError
+from jaxsnn.program import Operation
 from jaxsnn.simulation.frame import Frame, Setting
 from jaxsnn.simulation.operations import OPERATIONS, build
 from jaxsnn.simulation.records import RECORDS
@@ -83,7 +84,7 @@ class Step:
                     record[operation.label] = part.record(frame, ready)
                 elif fed and getattr(operation, "pathway", None) in fed:
                     part.way.add(frame, fed[operation.pathway])
-                elif operation.every == 1:
+                elif operation.always:
                     part.apply(frame, ready)
                 else:
                     sometimes(part, ready, frame)
@@ -112,7 +113,7 @@ class Step:
 
 
 def sometimes(part: Any, prepared: Any, frame: Frame) -> None:
-    """An operation with a slower clock: carried out in steps that are multiples of its own."""
+    """An operation with a clock of its own: carried out in steps that are multiples of it, or stand in a list."""
     before = (dict(frame.values), dict(frame.events), dict(frame.rings), dict(frame.cursors))
     operation = part.operation
     owner_event = None
@@ -130,9 +131,16 @@ def sometimes(part: Any, prepared: Any, frame: Frame) -> None:
             events[owner_event] = jnp.zeros_like(events[owner_event])
         return values, events, rings, cursors
 
-    frame.values, frame.events, frame.rings, frame.cursors = jax.lax.cond(
-        frame.step % operation.every == 0, due, skipped
-    )
+    frame.values, frame.events, frame.rings, frame.cursors = jax.lax.cond(_due(operation, frame), due, skipped)
+
+
+def _due(operation: Operation, frame: Frame) -> Array:
+    """Whether this step is one of an operation's own."""
+    if not operation.listed:
+        return frame.step % operation.every == 0
+    steps = frame.tables.indices[f"{operation.name}.steps"]
+    place = jnp.searchsorted(steps, frame.step)
+    return steps[jnp.minimum(place, steps.shape[0] - 1)] == frame.step
 
 
 def _key(path: str) -> tuple[str, str]:

@@ -168,6 +168,45 @@ def driven(watched=False):
     return [source, one, two, plain, plastic, *between, *monitors]
 
 
+def events():
+    """A group with several events, which takes the plain way, and one with a kernel that runs code in every step."""
+    cells = snn.NeuronGroup(
+        8,
+        "dv/dt = (I - v)/(5*ms) : 1\nI : 1\nn : integer",
+        threshold="v > 1",
+        reset="v = 0",
+        events={"half": "v > 0.5 and v < 0.7"},
+        method="exact",
+        name="cells",
+    )
+    cells.I = "2 + 0.5*i"
+    cells.run_on_event("half", "n += 1")
+    sink = snn.NeuronGroup(
+        6, "dv/dt = -v/(8*ms) : 1\nslow : 1", threshold="v > 1", reset="v -= 1", method="exact", name="sink"
+    )
+    sink.run_regularly("slow += 0.01*(v - slow); v += 0.02*slow")
+    other = snn.NeuronGroup(4, "dv/dt = 0.3/ms : 1", threshold="v > 1", reset="v = 0", method="euler", name="other")
+    other.run_regularly("v += 0.05*i", dt=0.4 * ms)  # with a clock of its own there is no kernel
+    half = snn.Synapses(cells, sink, on_pre="v_post += 0.3", on_event="half", name="half")
+    half.connect(condition="(i + j) % 2 == 0")
+    usual = snn.Synapses(cells, sink, on_pre="v_post += 0.2", delay=0.5 * ms, name="usual")
+    usual.connect(condition="(i + j) % 3 == 0")
+    back = snn.Synapses(sink, cells, on_pre="v_post += 0.1", name="back")
+    back.connect(condition="(i + j) % 2 == 1")
+    return [
+        cells,
+        sink,
+        other,
+        half,
+        usual,
+        back,
+        snn.SpikeMonitor(cells, name="spikes"),
+        snn.SpikeMonitor(sink, name="sink_spikes"),
+        snn.EventMonitor(cells, "half", name="half_events"),
+        snn.SpikeMonitor(other, variables="v", name="other_spikes"),
+    ]
+
+
 def everyone(delay=None):
     """Every neuron fires in every step, and counts: whole numbers, so that none can be lost."""
     cells = snn.NeuronGroup(17, "v : 1\nlast : 1", threshold="v >= 0", reset="last = v", name="cells")
@@ -208,4 +247,5 @@ NETWORKS = {
     "several groups": several_groups,
     "driven": driven,
     "driven, and watched": lambda: driven(watched=True),
+    "events": events,
 }

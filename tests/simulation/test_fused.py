@@ -138,6 +138,7 @@ KERNELS = {
     "several groups": (3, 1),
     "driven": (2, 2),
     "driven, and watched": (2, 2),
+    "events": (4, 1),  # pathways out of a group without kernel or into one have kernels of their own
 }
 
 
@@ -151,6 +152,17 @@ def test_kernels_lower_for_cuda(name, pretend):
         text = traced.lower(lowering_platforms=("cuda",)).as_text()
     fused = Fused.of(simulation._step, params, state, simulation._step.prepare(params, state))
     assert (text.count("triton_kernel_call") or text.count("xla.gpu.triton"), len(fused.plan.groups)) == KERNELS[name]
+
+
+def test_groups_with_events_and_code_of_their_own(pretend):
+    """Code in every step is part of a kernel; several events, other clocks and recorded variables are not."""
+    simulation = snn.Network(*NETWORKS["events"]()).compile(dt=0.1 * ms)
+    params, state = simulation.init()
+    step = simulation._step
+    plan = Fused.of(step, params, state, step.prepare(params, state)).plan
+    assert [group.owner for group in plan.groups] == ["sink"]
+    assert "several" in plan.reasons["cells"]
+    assert "another clock" in plan.reasons["other"] or "when it fires" in plan.reasons["other"]
 
 
 def test_reasons_say_what_stands_in_the_way(pretend):

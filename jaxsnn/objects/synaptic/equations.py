@@ -22,7 +22,7 @@ from jaxsnn.units import second
 if TYPE_CHECKING:
     from jaxsnn.objects.synapses import Synapses
 
-__all__ = ["check_summed", "event_driven_statements", "lower_equations"]
+__all__ = ["check_summed", "code_for_all", "event_driven_statements", "lower_equations"]
 
 _ELAPSED = "_elapsed"
 _STEP = "_step"
@@ -144,7 +144,7 @@ def _update(
     slot: str,
     every: int,
 ) -> None:
-    code = _code(synapses, statements, binder, parts)
+    code = code_for_all(synapses, statements, binder, parts)
     parts.operations.append(
         Update(
             name=f"{synapses.order_name}_{what}",
@@ -157,7 +157,8 @@ def _update(
     )
 
 
-def _code(synapses: Synapses, statements: Iterable[Statement], binder: Binder, parts: Parts) -> Code:
+def code_for_all(synapses: Synapses, statements: Iterable[Statement], binder: Binder, parts: Parts) -> Code:
+    """Statements that run for all synapses, with what they read made known to the program."""
     scope = synapses._scope(binder.constants)
     statements = tuple(statements)
     read = set().union(*map(_reads, statements), ())
@@ -228,7 +229,7 @@ def _lower_sum(synapses: Synapses, name: str, eq: Equation, parts: Parts, namesp
     every = 1 if own_dt is None else steps_of(own_dt, parts.dt, f"{group.name}: dt")
     binder = synapses._binder(namespace, parts.dt * every)
     expr = _bound(synapses, eq, f"the sum {name!r}", binder)
-    code = _code(synapses, [Assign(name, "=", expr, eq.span)], binder, parts)
+    code = code_for_all(synapses, [Assign(name, "=", expr, eq.span)], binder, parts)
     window, key = group._window, code.scope[name].key
     synapses._provide(parts, [code.scope[name]])
     for other in parts.operations:

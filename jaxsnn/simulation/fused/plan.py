@@ -18,6 +18,7 @@ from jaxsnn.program import (
     Code,
     Deliver,
     Emit,
+    Invoke,
     Key,
     Operation,
     RecordRate,
@@ -154,15 +155,21 @@ def _group(owner: str, size: int, parts: Sequence[Any], fits: Any) -> Group:
     arrivals: list[int] = []
     record = None
     for k, (part, op) in enumerate(zip(parts, operations, strict=True)):
+        if isinstance(op, Invoke):
+            raise Unfit(f"{op.name} is a function that may look at it")
         if isinstance(op, Update | Threshold | Reset) and op.domain.owner == owner:
-            if op.every != 1 or op.domain.size != size:
+            if not op.always or op.domain.size != size:
                 raise Unfit(f"{op.name} has another clock or is only for part of the group")
             why = fits(part)
             if why is not None:
                 raise Unfit(f"{op.name}: {why}")
+            if any(op.code.scope[name].via == "scalar" for name in op.code.written):
+                raise Unfit(f"{op.name} changes a number that all elements share")
             (after if isinstance(op, Reset) else before).append(k)
+        elif isinstance(op, RecordSpikes) and op.expressions and op.domain.owner == owner:
+            raise Unfit(f"{op.name} reads it when it fires")
         elif isinstance(op, RecordSpikes) and op.domain.owner == owner and op.event == event:
-            if record is None and op.domain.size == size and op.every == 1 and isinstance(part, SpikesStep):
+            if record is None and op.domain.size == size and op.always and isinstance(part, SpikesStep):
                 record = k
         elif isinstance(op, Deliver) and any(key[0] == owner for key in changed(part)):
             inbox.update(_added(owner, part))
@@ -203,7 +210,7 @@ def _only_kernels(
 def _emitters(parts: Sequence[Any]) -> dict[str, str]:
     """Generators, and the names of their spikes."""
     emits = [part.operation for part in parts if isinstance(part.operation, Emit)]
-    return {op.domain.owner: op.event for op in emits if op.every == 1}
+    return {op.domain.owner: op.event for op in emits if op.always}
 
 
 def _event(owner: str, parts: Sequence[Any]) -> str:
@@ -223,7 +230,7 @@ def _added(owner: str, part: DeliverStep) -> dict[Key, str | None]:
     op, way = part.operation, part.way
     if op.delay is not None:
         raise Unfit(f"{op.name} has delays that are numbers of their own")
-    if not isinstance(way, OneStage) or op.every != 1:
+    if not isinstance(way, OneStage) or not op.always:
         raise Unfit(f"{op.name} does more than add to it, or has another clock")
     found: dict[Key, str | None] = {}
     for change, output in zip(way.changes, way.outputs, strict=True):
@@ -239,7 +246,7 @@ def _added(owner: str, part: DeliverStep) -> dict[Key, str | None]:
 def _joins(part: Any, sources: Mapping[str, str], groups: Container[str], fits: Any) -> bool:
     """Whether a kernel can carry out a pathway: it reads nothing of a neuron, and changes none but those of groups."""
     op = part.operation
-    if not isinstance(op, Deliver) or sources.get(op.source.owner) != op.event or op.every != 1:
+    if not isinstance(op, Deliver) or sources.get(op.source.owner) != op.event or not op.always:
         return False
     way = part.way
     if not isinstance(way, OneStage) or not way.changes or op.delay is not None or fits(part) is not None:
@@ -321,4 +328,4 @@ def _seen(place: int, parts: Sequence[Any], inside: Sequence[int]) -> bool:
         window = getattr(op, "source", None) or getattr(op, "domain", None)
         if k != place and k not in inside and hasattr(op, "event") and window is not None and window.owner == owner:
             return True
-    return parts[place].operation.every != 1
+    return not parts[place].operation.always

@@ -155,7 +155,7 @@ class Fused:
                     continue
                 elif isinstance(op, Deliver) and any(key in buffers.inbox for key in changed(part)):
                     self._outside(part, self.ready[k], frame, buffers)
-                elif op.every == 1:
+                elif op.always:
                     part.apply(frame, self.ready[k])
                 else:
                     sometimes(part, self.ready[k], frame)

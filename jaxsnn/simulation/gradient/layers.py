@@ -133,7 +133,7 @@ def _separable(place: int, parts: Sequence[Any], frame: Frame) -> bool:
     """Whether all that a pathway adds in a run can be computed from all spikes of its source."""
     part = parts[place]
     op = part.operation
-    if not isinstance(op, Deliver) or not isinstance(part.way, OneStage) or not part.way.constant or op.every != 1:
+    if not isinstance(op, Deliver) or not isinstance(part.way, OneStage) or not part.way.constant or not op.always:
         return False
     way = part.way
     wiring = frame.tables.wirings[op.pathway]
