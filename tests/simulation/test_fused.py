@@ -15,6 +15,7 @@ from jax.sharding import AbstractDevice, AbstractMesh, use_abstract_mesh
 from simulation.fused_networks import NETWORKS
 
 import jaxsnn as snn
+from jaxsnn.bench import build
 from jaxsnn.events import kernel
 from jaxsnn.events.gpu import triton, walk
 from jaxsnn.simulation import SpikeRecord
@@ -264,6 +265,17 @@ def test_batches_run_on_a_gpu(name):
             np.testing.assert_array_equal(records[label].dense()[k], record[label].dense())
         for one, other in zip(jax.tree.leaves(together.values), jax.tree.leaves(alone.values), strict=True):
             np.testing.assert_allclose(one[k], other, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.gpu
+def test_nothing_is_lost_between_the_threads_of_a_program():
+    """Sums that do not depend on their order, in a network where threads of a program would race often enough."""
+    network, _ = build("brunel", 10_000)
+    simulation = network.compile(execution="deterministic")
+    counts = [np.asarray(simulation.run(*simulation.init(1), 1000)[1]["spikes"].counts()) for _ in range(6)]
+    assert counts[0].sum() > 1000
+    for other in counts[1:]:
+        np.testing.assert_array_equal(counts[0], other)
 
 
 @pytest.mark.gpu

@@ -101,6 +101,13 @@ class Memory(Protocol):
     def add(self, place: Place, index: Array, value: Array, mask: Array) -> None:
         """Add atomically."""
 
+    def barrier(self) -> None:
+        """Wait until all threads of the program are here.
+
+        Needed between a load and a store of the same elements. With fewer lanes than threads, several threads hold one
+        lane and each loads it, but only one of them stores: without a barrier a slow one loads what that has stored.
+        """
+
 
 Body = Callable[[Memory, Array], None]
 
@@ -205,6 +212,9 @@ class _Refs:
         value = jnp.broadcast_to(value, index.shape).astype(ref.dtype)
         (_relaxed_add if HAS_RELAXED else triton.atomic_add)(ref, (index,), value, mask=mask)
 
+    def barrier(self) -> None:
+        triton.debug_barrier()
+
 
 def _batched(kernel: Callable[[int], Kernel], made: list[jax.ShapeDtypeStruct]) -> Callable[..., list[Array]]:
     """A kernel that learns of the size of a batch."""
@@ -266,6 +276,9 @@ class _Host:
     def add(self, place: Place, index: Array, value: Array, mask: Array) -> None:
         array, live = self.arrays[place[0]][place[1]], np.asarray(mask)
         np.add.at(array, np.asarray(index)[live], np.broadcast_to(np.asarray(value), live.shape)[live])
+
+    def barrier(self) -> None:
+        """One lane after the other: nobody waits."""
 
 
 def _interpret(

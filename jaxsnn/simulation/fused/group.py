@@ -110,7 +110,12 @@ class Integrate:
             seeds={name: seed(memory) for name, seed in self.seeds.items()},
         )
         ready = {k: jax.tree.map(lambda v: v(memory, element, live), tree) for k, tree in self.ready.items()}
-        finish(group, tile, self._arrivals(memory, step, element, live), self.parts, ready)
+        arrivals = self._arrivals(memory, step, element, live)
+        memory.barrier()
+        for name, place, amount in arrivals:
+            # Mostly nothing arrives, and what is 0 need not be cleared.
+            memory.store(places[name], place, jnp.zeros_like(amount), live & (amount != 0))
+        finish(group, tile, self._sums(memory, arrivals), self.parts, ready)
         tile.step = step
         for k in group.before:
             self.parts[k].apply(tile, ready[k])
@@ -127,19 +132,22 @@ class Integrate:
         self._record(memory, program, step, spikes & live)
         return tile
 
-    def _arrivals(self, memory: Memory, step: Array, element: Array, live: Array) -> dict[Key, Array]:
-        """What the step before sent, taken out of the buffers."""
+    def _arrivals(self, memory: Memory, step: Array, element: Array, live: Array) -> list[tuple[Any, Array, Array]]:
+        """What the step before sent: of each buffer its name, the places in it, and what stands there."""
         arguments = self.arguments
+        found = []
+        for name in (name for names in self.arriving.values() for name in names):
+            place = arguments.slot(*name, step + jnp.int32(arguments.length(*name)) - 1) + element
+            found.append((name, place, memory.load(arguments.places[name], place, live)))
+        return found
+
+    def _sums(self, memory: Memory, arrivals: list[tuple[Any, Array, Array]]) -> dict[Key, Array]:
+        """What arrives for each variable, from all its buffers."""
+        amounts = {name: self.arguments.amount(memory, name, amount) for name, _, amount in arrivals}
         found: dict[Key, Array] = {}
         for key, names in self.arriving.items():
             for name in names:
-                length = jnp.int32(arguments.length(*name))
-                place = arguments.slot(*name, step + length - 1) + element
-                amount = memory.load(arguments.places[name], place, live)
-                # Mostly nothing arrives, and what is 0 need not be cleared.
-                memory.store(arguments.places[name], place, jnp.zeros_like(amount), live & (amount != 0))
-                amount = arguments.amount(memory, name, amount)
-                found[key] = found[key] + amount if key in found else amount
+                found[key] = found[key] + amounts[name] if key in found else amounts[name]
         return found
 
     def _record(self, memory: Memory, program: Array, step: Array, spikes: Array) -> None:
