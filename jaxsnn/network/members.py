@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from jaxsnn.errors import ArgumentError, NetworkError
-from jaxsnn.objects.base import SimulationObject
+from jaxsnn.equations.names import caller_namespace
+from jaxsnn.errors import ArgumentError, NetworkError, did_you_mean
+from jaxsnn.objects.access.states import HasStates
+from jaxsnn.objects.base import Recorder, SimulationObject
 from jaxsnn.objects.groups import Subgroup
 from jaxsnn.program import SLOTS, Operation
 
@@ -82,6 +84,48 @@ class Members:
                         f"{given.name} refers to {root.name}, which is not in the network; add it:"
                         f" Network({root.name}, {given.name}, ...)"
                     )
+
+    # ---- values of all objects -----------------------------------------------------------------------------
+
+    def get_states(
+        self,
+        units: bool = True,
+        format: str = "dict",
+        subexpressions: bool = False,
+        read_only_variables: bool = True,
+    ) -> dict[str, Any]:
+        """Values of all variables and recordings, by name of the object.
+
+        The arguments are those of ``get_states`` of groups; without ``read_only_variables`` the result has what
+        `set_states` takes: no recordings, and no variables that cannot be assigned.
+        """
+        self._label(caller_namespace())
+        found: dict[str, Any] = {}
+        for given in self._objects:
+            if isinstance(given, HasStates) and not isinstance(given, Subgroup):
+                found[given.name] = given.get_states(None, units, format, subexpressions, read_only_variables)
+            elif isinstance(given, Recorder) and read_only_variables:
+                found[given.name] = given.get_states(None, units, format)
+        return found
+
+    def set_states(self, values: Mapping[str, Any], units: bool = True, format: str = "dict") -> None:
+        """Assign values to variables of several objects: ``{"cells": {"v": -60*mV}}``.
+
+        Raises:
+            NetworkError: for an object that the network does not have, or without variables.
+            ArgumentError: for a variable that cannot be assigned.
+        """
+        self._label(caller_namespace())
+        known = {given.name: given for given in self._objects if isinstance(given, HasStates)}
+        for name in values:
+            if name not in known:
+                raise NetworkError(
+                    f"there is no object {name!r} with variables in this network.{did_you_mean(name, known)}"
+                )
+        for name, given in values.items():
+            known[name].set_states(given, units, format)
+
+    # ---- order ---------------------------------------------------------------------------------------------
 
     @property
     def schedule(self) -> tuple[str, ...]:

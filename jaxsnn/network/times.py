@@ -9,8 +9,7 @@ import numpy as np
 
 from jaxsnn.objects.base import SimulationObject
 from jaxsnn.objects.groups import Subgroup
-from jaxsnn.objects.neurongroup import NEVER
-from jaxsnn.objects.variables import HostVariable, VariableOwner
+from jaxsnn.objects.variables import NEVER, HostVariable, VariableOwner
 from jaxsnn.units import second, strip
 
 __all__ = ["adopt", "rescale", "tell_time"]

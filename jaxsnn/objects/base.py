@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import weakref
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -13,6 +13,7 @@ import numpy as np
 
 from jaxsnn.equations.names import Constant
 from jaxsnn.errors import ArgumentError, NetworkError
+from jaxsnn.objects.access.formats import format_named
 from jaxsnn.program import Key, Operation, Variable, slot_position
 from jaxsnn.units import second, strip
 
@@ -187,6 +188,42 @@ class Part(SimulationObject):
 
 class Recorder(SimulationObject):
     """Base class of monitors: they receive what their operation recorded, chunk by chunk."""
+
+    def _recorded(self) -> Mapping[str, Any]:
+        """What was recorded, by name, one row for each event or sample; and counts."""
+        raise NotImplementedError
+
+    def _elements_recorded(self) -> np.ndarray:
+        """The elements that are the columns of what is recorded at each time."""
+        return np.zeros(0, int)
+
+    def get_states(self, vars: str | Iterable[str] | None = None, units: bool = True, format: str = "dict") -> Any:
+        """What was recorded.
+
+        Args:
+            vars: Names, by default all.
+            units: False for plain numbers in base units.
+            format: ``"dict"``, a dictionary from names to arrays, or ``"pandas"``, a table with a row for each event or
+                sample (needs pandas, and ``units=False``).
+
+        Raises:
+            ArgumentError: for a name that the monitor does not have, and an unknown format.
+        """
+        given, recorded = format_named(format), self._recorded()
+        if vars is None:
+            # A table has one value in each row.
+            vars = [name for name in recorded if format == "dict" or name not in ("N", "count")]
+        values = {}
+        for name in [vars] if isinstance(vars, str) else vars:
+            if name not in recorded:
+                raise ArgumentError(f"{self.name} does not record {name!r}; it has {', '.join(recorded)}")
+            value = recorded[name]
+            value = value if units else getattr(value, "value", value)
+            if format == "dict" or np.ndim(value) < 2:
+                values[name] = value
+            else:  # a column for each element
+                values |= {f"{name}[{k}]": value[:, column] for column, k in enumerate(self._elements_recorded())}
+        return given.give(values, units, self.name)
 
     def receive(self, record: Mapping[str, np.ndarray], first_step: int, dt: float) -> None:
         """Append the record of a chunk that began at ``first_step``."""

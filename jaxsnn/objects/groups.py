@@ -10,11 +10,11 @@ import numpy as np
 from jaxsnn.equations.dimensions import Symbol
 from jaxsnn.equations.expressions import Expr
 from jaxsnn.equations.statements import Assign
-from jaxsnn.errors import IndexRangeError, Source
+from jaxsnn.errors import ArgumentError, IndexRangeError, Source
 from jaxsnn.objects.base import Parts, SimulationObject
 from jaxsnn.objects.blocks import bind_block
 from jaxsnn.objects.schedule.runners import RunsCode
-from jaxsnn.objects.variables import HostVariable
+from jaxsnn.objects.variables import HostVariable, VariableOwner
 from jaxsnn.program import Code, Ref, Window
 from jaxsnn.units import second
 
@@ -45,6 +45,14 @@ class Group(RunsCode):
 
     def __getitem__(self, item: Any) -> Subgroup:
         return Subgroup(self, item)
+
+    def _elements_in(self, owner: VariableOwner) -> np.ndarray:
+        if not isinstance(owner, Group) or owner._parent is not self._parent:
+            raise IndexRangeError(f"{owner.name}: {self.name} has other neurons; an index is a part of the same group")
+        elements = np.arange(self._window.start, self._window.stop) - owner._window.start
+        if elements[0] < 0 or elements[-1] >= len(owner):
+            raise IndexRangeError(f"{owner.name}: not all neurons of {self.name} are among them")
+        return elements
 
     def _events(self) -> tuple[str, ...]:
         """Names of the events the group can have."""
@@ -131,6 +139,15 @@ class Subgroup(Group):
     @property
     def name(self) -> str:
         return f"{self._root.name}[{self._start}:{self._stop}]"
+
+    @property
+    def active(self) -> bool:
+        """Whether runs carry out what the group does; a part of it cannot be switched by itself."""
+        return self._root.active
+
+    @active.setter
+    def active(self, active: bool) -> None:
+        raise ArgumentError(f"{self.name} is a part of {self._root.name}; assign {self._root.name}.active")
 
     @property
     def N(self) -> int:

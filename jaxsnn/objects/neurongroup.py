@@ -18,16 +18,13 @@ from jaxsnn.objects.groups import TIME
 from jaxsnn.objects.integration import check_refractory, integration_statements, refractory_statements
 from jaxsnn.objects.schedule.clocks import Clock, interval_of
 from jaxsnn.objects.schedule.events import SPIKE, Conditional, Resetter, Thresholder, event_conditions
-from jaxsnn.objects.variables import DTYPES, HostVariable
+from jaxsnn.objects.variables import DTYPES, NEVER, NEVER_SECONDS, HostVariable
 from jaxsnn.program import Code, Ref, Update, Variable
 from jaxsnn.units import DIMENSIONLESS, second, strip
 
 __all__ = ["NeuronGroup"]
 
 _NOWHERE = Source("")
-NEVER = -(2**30)
-"""``lastspike`` in steps of a neuron that has not fired."""
-NEVER_SECONDS = -1e4
 
 
 class NeuronGroup(Conditional):

@@ -22,8 +22,9 @@ from jaxsnn.errors import (
 from jaxsnn.objects.base import Parts, SimulationObject
 from jaxsnn.objects.groups import Group
 from jaxsnn.objects.schedule.clocks import Clock, interval_of
+from jaxsnn.objects.schedule.runners import CodeRunner, Times
 from jaxsnn.objects.synaptic.connecting import new_pairs
-from jaxsnn.objects.synaptic.delivery import regular_code
+from jaxsnn.objects.synaptic.delivery import lower_regular_delivery, regular_code
 from jaxsnn.objects.synaptic.equations import check_summed, lower_equations
 from jaxsnn.objects.synaptic.model import SynapticModel
 from jaxsnn.objects.synaptic.names import OWN, SynapticNames
@@ -310,6 +311,13 @@ class Synapses(SynapticNames):
         lower_equations(self, parts, namespace)
         for part in (*self._pathways.values(), *self._runners):
             parts.lower(part, namespace)
+
+    def _lower_runner(self, runner: CodeRunner, parts: Parts, namespace: Mapping[str, Any], times: Times) -> None:
+        written = {statement.target for statement in parse_block(runner.code, runner.source)}
+        if any(self._end(name) is not None for name in written):
+            lower_regular_delivery(self, runner, parts, namespace, times)
+        else:
+            super()._lower_runner(runner, parts, namespace, times)
 
     def _regular_code(
         self, statements: tuple[Assign, ...], source: Source, parts: Parts, namespace: Mapping[str, Any], dt: float

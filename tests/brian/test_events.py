@@ -5,7 +5,7 @@ import pytest
 from brian.pairs import OURS, Both, plain, same_values
 
 import jaxsnn as snn
-from jaxsnn.errors import ArgumentError
+from jaxsnn.errors import ArgumentError, NetworkError
 from jaxsnn.units import ms
 
 EQUATIONS = """
@@ -146,6 +146,47 @@ def test_variables_recorded_at_spikes(brian, x64):
     for name, values in ours.items():
         for neuron, found in values.items():
             same_values(plain(found), plain(theirs[name][neuron]), 1e-9, 1e-12, name)
+
+
+def test_rates_of_each_neuron():
+    """Spikes at 1, 2, 9.9 ms and at 2 and 7 ms: counted by hand; smoothed with (1, 2, 3)/6 at the spikes' steps."""
+    source = snn.SpikeGeneratorGroup(3, [0, 0, 1, 2, 0], [1, 2, 2, 7, 9.9] * ms)
+    spikes = snn.SpikeMonitor(source)
+    net = snn.Network(source, spikes)
+    with pytest.raises(NetworkError, match="needs record=True and a run"):
+        spikes.binned_rate(1 * ms)
+    net.run(4 * ms)
+    net.run(6 * ms)
+    t, rate = spikes.binned_rate(2 * ms)
+    np.testing.assert_allclose(t / ms, [0, 2, 4, 6, 8])
+    np.testing.assert_allclose(rate.value, [[500, 500, 0, 0, 500], [0, 500, 0, 0, 0], [0, 0, 0, 500, 0]])
+    assert spikes.binned_rate(3 * ms)[1].shape == (3, 3)
+    smooth = spikes.smooth_rate(np.array([1, 2, 3])).value
+    assert smooth.shape == (3, 100)
+    np.testing.assert_allclose(smooth[0, 9:12], np.array([1, 2, 3]) / 6 / 1e-4)
+    net.store()
+    net.run(2 * ms)
+    assert spikes.binned_rate(2 * ms)[1].shape == (3, 6)
+    net.restore()
+    np.testing.assert_allclose(spikes.binned_rate(2 * ms)[1].value, rate.value)
+
+
+def test_rates_as_in_brian(brian, x64):
+    if not hasattr(brian.SpikeMonitor, "smooth_rate"):
+        pytest.skip("this Brian2 has no rates of single neurons")
+
+    def build(lib):
+        cells = group(lib)
+        return {"cells": cells, "spikes": lib.SpikeMonitor(cells), "part": lib.EventMonitor(cells[2:5], "spike")}
+
+    both = Both(brian, build).run(12).same()
+    for name in ("spikes", "part"):
+        ours, theirs = both.objects[0][name], both.objects[1][name]
+        for found, expected in zip(ours.binned_rate(2 * ms), theirs.binned_rate(2 * brian.ms), strict=True):
+            np.testing.assert_allclose(plain(found), np.asarray(expected), atol=1e-12)
+        for window in ("flat", "gaussian"):
+            expected = np.asarray(theirs.smooth_rate(window, 1 * brian.ms))
+            np.testing.assert_allclose(plain(ours.smooth_rate(window, 1 * ms)), expected, rtol=1e-9, atol=1e-9)
 
 
 def test_counts_without_a_record(brian, x64):

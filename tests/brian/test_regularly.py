@@ -118,6 +118,38 @@ def test_synapses(brian, x64):
     Both(brian, build).run(4).same()
 
 
+@pytest.mark.parametrize("interval", [None, 0.3])
+def test_synapses_that_change_neurons(brian, x64, interval):
+    """Several synapses of a neuron add up, also at a subgroup; refractory neurons are protected."""
+
+    def build(lib):
+        cells = group(lib)
+        wires = lib.Synapses(cells[1:], cells[:4], "w : 1\nn : 1", on_pre="n += 1")
+        wires.connect(i=[0, 0, 1, 2, 3, 4, 4], j=[0, 1, 1, 1, 3, 0, 2])
+        wires.w = "0.1*i + 0.3"
+        dt = None if interval is None else interval * lib.ms
+        wires.run_regularly("v_post += w*0.2*mV", dt=dt)
+        wires.run_regularly("x_post += w; k_pre += 1", dt=dt, order=1)
+        wires.run_regularly("x_post *= 0.75", dt=dt, order=2)
+        return monitors(lib, cells, wires=wires)
+
+    Both(brian, build).run(3).same()
+
+
+def test_synapses_that_change_neurons_at_chosen_times():
+    cells = snn.NeuronGroup(3, "x : 1")
+    wires = snn.Synapses(cells, cells, "w : 1")
+    wires.connect(i=[0, 1, 2], j=[1, 1, 0])
+    wires.w = "i + 1"
+    runner = wires.run_at("x_post += w", [0.1, 0.3] * ms)
+    net = snn.Network(cells, wires)
+    net.run(1 * ms)
+    np.testing.assert_array_equal(cells.x[:], [6, 6, 0])
+    runner.active = False
+    net.run(1 * ms)
+    np.testing.assert_array_equal(cells.x[:], [6, 6, 0])
+
+
 def test_poisson_groups(brian, x64):
     """Rates that follow code: none at first, then one spike in each step."""
 
@@ -241,7 +273,6 @@ BAD = {
     "event clock of a group": (lambda c: snn.NeuronGroup(1, "", clock=snn.EventClock([1] * ms)), "EventClock"),
     "clock": (lambda c: snn.Clock(0 * second), "positive"),
     "rates in text": (lambda c: run_poisson(), "computed by its text"),
-    "neurons of synapses": (lambda c: run_synapses(c), "variable of neurons"),
 }
 
 
@@ -253,13 +284,6 @@ def run_poisson():
     sources = snn.PoissonGroup(1, rates="10*Hz")
     sources.run_regularly("rates = 2*Hz", dt=1 * ms)
     snn.Network(sources).run(1 * ms, namespace={"Hz": Hz})
-
-
-def run_synapses(cells):
-    wires = snn.Synapses(cells, cells, "w : 1")
-    wires.connect()
-    wires.run_regularly("v_post += w")
-    snn.Network(cells, wires).run(1 * ms)
 
 
 @pytest.mark.parametrize(("bad", "words"), BAD.values(), ids=BAD.keys())

@@ -59,6 +59,14 @@ def test_a_group_that_is_off_does_not_repeat_its_last_spikes():
     assert sink.x[0] == 2
 
 
+def test_a_part_of_a_group_is_switched_with_it():
+    cells = snn.NeuronGroup(3, "v : 1", name="cells")
+    with pytest.raises(ArgumentError, match=r"assign cells\.active"):
+        cells[1:].active = False
+    cells.active = False
+    assert not cells[1:].active
+
+
 def test_a_pathway_that_is_off():
     cells = snn.NeuronGroup(1, "v : 1", threshold="v > 1", reset="")
     cells.v = 2

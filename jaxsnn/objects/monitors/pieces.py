@@ -14,9 +14,9 @@ from jaxsnn.objects.groups import Group
 from jaxsnn.objects.synaptic.names import SynapticNames
 from jaxsnn.objects.variables import VariableOwner
 from jaxsnn.program import Code, Ref
-from jaxsnn.units import Quantity, second
+from jaxsnn.units import Quantity, quantity, second, strip
 
-__all__ = ["Pieces", "check_fires", "check_variables", "recorded", "seconds"]
+__all__ = ["Pieces", "check_fires", "check_variables", "recorded", "seconds", "smoothing"]
 
 
 class Pieces:
@@ -40,6 +40,30 @@ class Pieces:
 def seconds(values: np.ndarray) -> Quantity:
     """Plain numbers as times."""
     return Quantity(values, second.dim)
+
+
+def smoothing(monitor: str, window: str | np.ndarray, width: Any, dt: float) -> np.ndarray:
+    """The weights of a moving mean, with the sum 1: ``"flat"`` or ``"gaussian"`` of a width, or an array.
+
+    Raises:
+        ArgumentError: for another window, and a width where none belongs or none is given.
+    """
+    if not isinstance(window, str):
+        if width is not None:
+            raise ArgumentError(f"{monitor}: an array is a window by itself; leave width out")
+        kernel = np.asarray(window, float)
+        return kernel / kernel.sum()
+    if width is None:
+        raise ArgumentError(f"{monitor}: give a width, for example width=10*ms")
+    steps = float(strip(quantity(width), second.dim, f"{monitor}: width")) / dt
+    if window == "gaussian":
+        half = int(np.ceil(2 * steps))
+        kernel = np.exp(-(np.arange(-half, half + 1) ** 2) / (2 * steps**2))
+    elif window == "flat":
+        kernel = np.ones(max(1, 2 * int(steps / 2 + 1e-9) + 1))
+    else:
+        raise ArgumentError(f"{monitor}: there is no window {window!r}; use 'flat', 'gaussian' or an array")
+    return kernel / kernel.sum()
 
 
 def check_fires(monitor: str, source: Any, event: str = "spike") -> None:

@@ -7,13 +7,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from jaxsnn.errors import ArgumentError
+from jaxsnn.errors import ArgumentError, NetworkError
 from jaxsnn.objects.base import Parts, Recorder, SimulationObject, steps_of
 from jaxsnn.objects.groups import Group
-from jaxsnn.objects.monitors.pieces import Pieces, check_fires, check_variables, recorded, seconds
+from jaxsnn.objects.monitors.pieces import Pieces, check_fires, check_variables, recorded, seconds, smoothing
 from jaxsnn.objects.variables import DTYPES
 from jaxsnn.program import RecordSpikes
-from jaxsnn.units import DIMENSIONLESS, Quantity
+from jaxsnn.units import DIMENSIONLESS, Quantity, hertz
 
 __all__ = ["EventMonitor", "SpikeMonitor"]
 
@@ -44,8 +44,8 @@ class EventMonitor(Recorder):
         >>> down = cell.run_on_event("high", "v = 0")
         >>> high = EventMonitor(cell, "high", "v")
         >>> Network(cell, high).run(1 * ms)
-        >>> print(high.t, high.i, high.v.round(2))
-        [0.4 0.9 0.9] ms [1 0 1] [1. 1. 1.]
+        >>> print(high.t / ms, high.i, high.v.round(2))
+        [0.4 0.9 0.9] [1 0 1] [1. 1. 1.]
 
     Raises:
         ArgumentError: for an event or a variable that the group does not have.
@@ -79,6 +79,7 @@ class EventMonitor(Recorder):
         self._when = when
         self._symbols = {v: source._symbols()[v] for v in self.variables}
         self._data = self._empty()
+        self._span = (0, 0, 0.0)
         self._count = np.zeros(len(source), np.int64)
 
     def _empty(self) -> Pieces:
@@ -108,6 +109,8 @@ class EventMonitor(Recorder):
 
     def receive(self, record: Mapping[str, np.ndarray], first_step: int, dt: float) -> None:
         rows, index = record["rows"], record["index"]
+        start = self._span[0] if self._span[1] else first_step
+        self._span = (start, max(self._span[1], int(record["step"][-1]) + 1 - start), dt)
         self._count += np.bincount(index, minlength=self._count.size)
         values: list[np.ndarray] = [record[v].astype(DTYPES[s.type], copy=False) for v, s in self._symbols.items()]
         if self.record or values:
@@ -174,6 +177,31 @@ class EventMonitor(Recorder):
         """`values` of all that is recorded, by name: ``"t"`` and the variables."""
         return {name: self.values(name) for name in (*(("t",) if self.record else ()), *self.variables)}
 
+    def _counts(self, per: int) -> np.ndarray:
+        """(n, bins) events of each neuron in bins of so many steps, from the first recorded step."""
+        first, steps, dt = self._span
+        if not steps or not self.record:
+            raise NetworkError(f"{self.name} has no times of events; it needs record=True and a run")
+        t, i = self._data.joined()[:2]
+        counts = np.zeros((self._count.size, steps // per))
+        bins = (np.rint(t / dt).astype(np.int64) - first) // per
+        kept = bins < counts.shape[1]
+        np.add.at(counts, (i[kept], bins[kept]), 1)
+        return counts
+
+    def binned_rate(self, bin_size: Any) -> tuple[Quantity, Quantity]:
+        """(times of the bins' beginnings, (n, bins) rate of each neuron), for bins of a whole number of steps."""
+        first, _, dt = self._span
+        per = steps_of(bin_size, dt or 1e-4, f"{self.name}: bin_size")
+        rate = self._counts(per) / (per * dt)
+        return seconds((first + per * np.arange(rate.shape[1])) * dt), Quantity(rate, hertz.dim)
+
+    def smooth_rate(self, window: str | np.ndarray = "gaussian", width: Any = None) -> Quantity:
+        """(n, steps) the rate of each neuron, convolved with a window (see `PopulationRateMonitor.smooth_rate`)."""
+        kernel = smoothing(self.name, window, width, self._span[2] or 1e-4)
+        rates = self._counts(1) / self._span[2]
+        return Quantity(np.array([np.convolve(rate, kernel, mode="same") for rate in rates]), hertz.dim)
+
     def event_trains(self) -> dict[int, Quantity]:
         """Times of the events of each neuron, ``{neuron: times}``, neurons without events included."""
         return self.values("t")
@@ -181,15 +209,22 @@ class EventMonitor(Recorder):
     def __len__(self) -> int:
         return self.num_events
 
+    def _recorded(self) -> Mapping[str, Any]:
+        rows = {"i": self.i, "t": self.t} if self.record else {}
+        values = {name: self._get(name) for name in self.variables}
+        return {**rows, **values, "count": self.count, "N": self.num_events}
+
     def snapshot(self) -> dict[str, np.ndarray]:
         t, i, *values = self._data.joined()
         kept = {f"value_{v}": x.copy() for v, x in zip(self.variables, values, strict=True)}
-        return {"t": t.copy(), "i": i.copy(), "count": self._count.copy(), **kept}
+        return {"t": t.copy(), "i": i.copy(), "count": self._count.copy(), "span": np.array(self._span), **kept}
 
     def revert(self, snapshot: Mapping[str, np.ndarray]) -> None:
         self._data = self._empty()
         self._data.append(snapshot["t"], snapshot["i"], *(snapshot[f"value_{v}"] for v in self.variables))
         self._count = np.array(snapshot["count"])
+        first, steps, dt = snapshot["span"]
+        self._span = (int(first), int(steps), float(dt))
 
 
 class SpikeMonitor(EventMonitor):

@@ -12,7 +12,7 @@ from jaxsnn.objects.base import Parts, Recorder, SimulationObject, steps_of
 from jaxsnn.objects.groups import Group
 from jaxsnn.objects.monitors.pieces import check_variables, recorded, seconds
 from jaxsnn.objects.schedule.clocks import Clock, EventClock, interval_of, listed_steps
-from jaxsnn.objects.variables import VariableOwner
+from jaxsnn.objects.variables import VariableOwner, VariableView
 from jaxsnn.program import RecordState
 from jaxsnn.units import DIMENSIONLESS, Quantity
 
@@ -117,6 +117,19 @@ class StateMonitor(Recorder):
         for variable in self.variables:
             self._values[variable].append(record[variable][kept])
 
+    def record_single_timestep(self) -> None:
+        """Record the values of now: after a run those at its end, which otherwise only the next run would record.
+
+        Raises:
+            NetworkError: before the first run.
+        """
+        if not self._t:
+            raise NetworkError(f"{self.name}: a single time step can be recorded after a run only")
+        self._t.append(np.array([self.source._time()[0]]))
+        for variable in self.variables:
+            values = VariableView(self.source, variable)._plain(self.record)
+            self._values[variable].append(np.broadcast_to(values, (1, self.record.size)))
+
     def _joined(self, variable: str) -> np.ndarray:
         pieces = self._values[variable]
         if not pieces:
@@ -154,6 +167,16 @@ class StateMonitor(Recorder):
             raise NetworkError(f"{self.name} does not record element {missing[0]} of {self.source.name}")
         rows = np.array([positions[int(k)] for k in wanted])
         return _Recorded(self, int(rows[0]) if np.ndim(item) == 0 and not isinstance(item, str | slice) else rows)
+
+    def _elements_recorded(self) -> np.ndarray:
+        return self.record
+
+    def _recorded(self) -> Mapping[str, Any]:
+        rows: dict[str, Any] = {"t": self.t}
+        for name in self.variables:
+            value = self._get(name)
+            rows[name] = Quantity(value.value.T, value.dim) if isinstance(value, Quantity) else value.T
+        return {**rows, "N": len(self.t)}
 
     def snapshot(self) -> dict[str, np.ndarray]:
         t = np.concatenate(self._t) if self._t else np.zeros(0)

@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from jaxsnn.equations.expressions import names
 from jaxsnn.equations.statements import Assign, parse_block
 from jaxsnn.errors import ArgumentError, Source
+from jaxsnn.objects.access.states import HasStates
 from jaxsnn.objects.base import Part, Parts, steps_of
 from jaxsnn.objects.schedule.clocks import EventClock, interval_of, listed_steps
-from jaxsnn.objects.variables import VariableOwner
 from jaxsnn.program import Code, Update, Window
 
-__all__ = ["CodeRunner", "RunsCode"]
+__all__ = ["CodeRunner", "RunsCode", "Times"]
 
 
-class RunsCode(VariableOwner):
+@dataclass(frozen=True)
+class Times:
+    """When code runs: every so many steps, or in the steps of a list; ``beat``: steps of the object's own clock."""
+
+    every: int
+    listed: bool
+    beat: int
+
+
+class RunsCode(HasStates):
     """The part of groups and synapses that runs code beside their equations."""
 
     @property
@@ -38,6 +48,24 @@ class RunsCode(VariableOwner):
     ) -> Code:
         """Statements for all elements, with the meaning of their names."""
         raise NotImplementedError
+
+    def _lower_runner(self, runner: CodeRunner, parts: Parts, namespace: Mapping[str, Any], times: Times) -> None:
+        """Add the operations of a runner."""
+        statements = parse_block(runner.code, runner.source)
+        code = self._regular_code(statements, runner.source, parts, namespace, parts.dt * times.beat)
+        check_shared(code)
+        parts.operations.append(
+            Update(
+                name=runner.order_name,
+                slot=runner.when,
+                order=runner.order,
+                every=times.every,
+                listed=times.listed,
+                domain=self._window,
+                code=code,
+                beat=0 if times.beat == times.every else times.beat,
+            )
+        )
 
     def run_regularly(
         self,
@@ -138,21 +166,7 @@ class CodeRunner(Part):
             parts.indices[f"{name}.steps"] = listed_steps(self.clock, parts.dt, self.name)
         elif self.dt is not None:
             every = steps_of(self.dt, parts.dt, f"{self.name}: dt")
-        statements = parse_block(self.code, self.source)
-        code = owner._regular_code(statements, self.source, parts, namespace, parts.dt * beat)
-        check_shared(code)
-        parts.operations.append(
-            Update(
-                name=name,
-                slot=self.when,
-                order=self.order,
-                every=every,
-                listed=self.clock is not None,
-                domain=owner._window,
-                code=code,
-                beat=0 if beat == every else beat,
-            )
-        )
+        owner._lower_runner(self, parts, namespace, Times(every, self.clock is not None, beat))
 
 
 def check_shared(code: Code) -> None:

@@ -163,6 +163,10 @@ class SynapticNames(RunsCode):
             return self.target, name, "post"
         return None
 
+    def _state_names(self) -> tuple[str, ...]:
+        foreign = {name for name in self._symbols() if self._end(name) is not None}
+        return tuple(name for name in super()._state_names() if name not in foreign)
+
     # ---- values on the host -----------------------------------------------------------------------------------
 
     def _read(self, name: str, elements: np.ndarray) -> Any:
