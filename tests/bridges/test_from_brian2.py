@@ -147,6 +147,7 @@ def test_groups_and_pathways_fit_into_kernels(delay):
     assert fused is not None
     (kernel,) = fused.plan.groups
     operations = [part.operation.name for part in sim._step.parts]
-    assert [operations[k] for k in kernel.deliveries] == ["exc_pre", "inh_pre"]
+    delivered = [k for stage in fused.plan.stages for k in stage] + list(fused.plan.later)
+    assert sorted(operations[k] for k in delivered) == ["exc_pre", "inh_pre"]
     assert operations[kernel.record] == "spikes"
     assert len([name for name in operations if "trail" in name]) == 0
