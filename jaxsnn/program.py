@@ -163,7 +163,11 @@ class Operation:
         """Whether it runs in every step."""
         return self.every == 1 and not self.listed
 
-    def position(self, slots: Sequence[str] = SLOTS) -> tuple[float, int, str]:
+    @property
+    def position(self) -> tuple[float, int, str]:
+        return self.position_in(SLOTS)
+
+    def position_in(self, slots: Sequence[str]) -> tuple[float, int, str]:
         """Its place in a schedule: slot, order, name."""
         return slot_position(self.slot, slots), self.order, self.name
 

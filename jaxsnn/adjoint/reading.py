@@ -15,7 +15,7 @@ from jaxsnn.equations.expressions import Binary, Call, Compare, Expr, calls, nam
 from jaxsnn.equations.functions import FUNCTIONS
 from jaxsnn.equations.statements import Assign, Propagate, Statement
 from jaxsnn.errors import ArgumentError, NetworkError, NotSupportedError, did_you_mean
-from jaxsnn.program import Code, Deliver, Emit, Invoke, Program, Reset, Summed, Threshold, Update
+from jaxsnn.program import SLOTS, Code, Deliver, Emit, Invoke, Program, Reset, Summed, Threshold, Update
 from jaxsnn.simulation.synaptic import analyse
 
 __all__ = ["Input", "Model", "read"]
@@ -81,11 +81,9 @@ def read(program: Program, parts: Any, own_delays: tuple[str, ...] = ()) -> Mode
         if isinstance(operation, Invoke):
             raise _refusal(operation.name, "is a function that runs in every step", "leave it out")
     operations = program.operations
-    slots = [slot for slot, _, _ in (operation.position() for operation in operations)]
-    if slots != sorted(slots):
-        raise _refusal(
-            operations[0].name, "follows a schedule of its own", "leave the schedule of the network as it is"
-        )
+    usual = all(operation.slot.rpartition("_")[2] in SLOTS for operation in operations)
+    if not usual or operations != tuple(sorted(operations, key=lambda operation: operation.position)):
+        raise _refusal("the network", "has a schedule of its own", "leave that as it is")
     synaptic = {op.synapses for op in operations if isinstance(op, Deliver)}
     synaptic |= {name.rpartition(".")[0] for name in parts.indices if name.endswith((".i", ".j"))}
     for op in operations:

@@ -102,9 +102,9 @@ def calls_of(objects: Sequence[Any], program: Program, parts: Parts, slots: Sequ
         if not isinstance(given, NetworkOperation) or given.compiled or not given.active:
             continue
         place = (slot_position(given.when, slots), given.order, given.order_name)
-        earlier = [op for op in others if op.position(slots) < place]
+        earlier = [op for op in others if op.position_in(slots) < place]
         if earlier and len(earlier) < len(others):
-            later = next(op for op in others if op.position(slots) > place)
+            later = next(op for op in others if op.position_in(slots) > place)
             raise NotSupportedError(
                 f"{given.name}: a function of Python is called between steps, but with when={given.when!r} and"
                 f" order={given.order} it comes after {earlier[-1].name} and before {later.name}; write"
