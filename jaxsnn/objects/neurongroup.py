@@ -306,9 +306,9 @@ class NeuronGroup(Conditional):
                     **common,  # type: ignore[arg-type]
                 )
             )
+        parts.add_constants(owner, binder.constants)
         for part in (*self.thresholder.values(), *self.resetter.values(), *self._runners):
             parts.lower(part, namespace)
-        parts.add_constants(owner, binder.constants)
 
     def _writable(self, by_all: bool = False) -> Mapping[str, str]:
         """Why names cannot be written, for those that cannot; ``by_all``: by code that runs for all neurons."""
