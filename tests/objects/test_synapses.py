@@ -129,7 +129,7 @@ def test_wrong_pathways(arguments, error, words):
 @pytest.mark.parametrize(
     ("arguments", "error", "words"),
     [
-        ({"on_pre": "v += 1", "on_event": "burst"}, NotSupportedError, ["no event 'burst' for on_pre", "spike"]),
+        ({"on_pre": "v += 1", "on_event": "burst"}, NetworkError, ["no event 'burst' for on_pre", "spike"]),
         ({"on_pre": "c = 2"}, EquationError, ["'c' cannot be written: it is marked constant"]),
         ({"on_pre": "s = 2"}, EquationError, ["'s' cannot be written: it is shared by all synapses"]),
         ({"on_pre": "d = 2"}, EquationError, ["'d' cannot be written: it is computed by its sub-expression"]),
