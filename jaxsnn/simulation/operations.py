@@ -15,13 +15,13 @@ import jax.numpy as jnp
 from jaxsnn.codegen.jax_guarded import GUARDED
 from jaxsnn.codegen.lower import Block, lower
 from jaxsnn.errors import ArgumentError, did_you_mean
-from jaxsnn.program import Code, Deliver, Emit, Invoke, Operation, Reset, Summed, Threshold, Update, Window
+from jaxsnn.program import Code, Deliver, Emit, Invoke, Key, Operation, Reset, Summed, Threshold, Update, Window
 from jaxsnn.simulation.frame import Frame, Setting
 from jaxsnn.simulation.gradient.spikes import flags
 from jaxsnn.simulation.gradient.threshold import SmoothThreshold
 from jaxsnn.simulation.synaptic import DeliverStep, SummedStep
 
-__all__ = ["OPERATIONS", "OperationStep", "build"]
+__all__ = ["OPERATIONS", "OperationStep", "build", "touched"]
 
 
 class OperationStep(Protocol):
@@ -57,6 +57,14 @@ def run_block(
 
 def _arguments(names: tuple[str, ...], code: Code, window: Window, every: int, frame: Frame) -> list[Any]:
     return [frame.clock("dt", every) if name == "dt" else frame.read(code.scope[name], window, every) for name in names]
+
+
+def touched(operation: Operation) -> Iterator[tuple[Key, str]]:
+    """The variables that the code of an operation reads or writes, and through which index."""
+    code = getattr(operation, "code", None)
+    if isinstance(code, Code):
+        for ref in code.scope.values():
+            yield ref.key, ref.via
 
 
 class UpdateStep:

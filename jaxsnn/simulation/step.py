@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -47,8 +47,15 @@ class Step:
         state: State,
         inputs: Mapping[str, Array] | None = None,
         float_spikes: bool = False,
+        places: Collection[int] | None = None,
+        fed: Mapping[str, tuple[Array, ...]] | None = None,
     ) -> tuple[State, Record]:
-        """The next state, and what the monitors record in this step."""
+        """The next state, and what the monitors record in this step.
+
+        Args:
+            places: the operations that are carried out, if not all.
+            fed: of pathways from elsewhere, what they add in this step.
+        """
         if inputs:
             params = {owner: dict(names) for owner, names in params.items()}
             for path, value in inputs.items():
@@ -68,11 +75,15 @@ class Step:
         frame = self.frame(params, state)
         frame.float_spikes = float_spikes
         record: Record = {}
-        for part, ready in zip(self.parts, prepared, strict=True):
+        for place, (part, ready) in enumerate(zip(self.parts, prepared, strict=True)):
             operation = part.operation
+            if places is not None and place not in places:
+                continue
             with jax.named_scope(operation.slot), jax.named_scope(operation.name):
                 if type(operation) in RECORDS:
                     record[operation.label] = part.record(frame, ready)
+                elif fed and getattr(operation, "pathway", None) in fed:
+                    part.way.add(frame, fed[operation.pathway])
                 elif operation.always:
                     part.apply(frame, ready)
                 else:
