@@ -46,7 +46,8 @@ class Layer:
     """Operations that share a loop over the steps; numbers are places in the list of operations.
 
     owners: objects whose values and spikes it holds; reads: dotted names of what its code reads or writes; sends:
-    pathways to later layers; memoryless: whether a step depends on nothing of the step before.
+    pathways to later layers; memoryless: whether a step depends on nothing of the step before; everything: whether it
+    is the only one (a function of the user may look at any object).
     """
 
     places: frozenset[int]
@@ -54,9 +55,12 @@ class Layer:
     reads: frozenset[str]
     sends: tuple[int, ...] = ()
     memoryless: bool = False
+    everything: bool = False
 
     def part_of(self, state: State) -> State:
         """What the loop carries of a state, without tables."""
+        if self.everything:
+            return replace(state, tables=None)  # type: ignore[arg-type]
         return replace(
             state,
             values={owner: names for owner, names in state.values.items() if owner in self.owners},
@@ -74,7 +78,8 @@ def _owner(path: str) -> str:
 def whole(parts: Sequence[Any]) -> Layer:
     """All operations as one layer."""
     operations = [part.operation for part in parts]
-    return Layer(frozenset(range(len(parts))), frozenset(_objects(operations)), _reads(operations))
+    places, owners = frozenset(range(len(parts))), frozenset(_objects(operations))
+    return Layer(places, owners, _reads(operations), everything=True)
 
 
 def layered(parts: Sequence[Any], frame: Frame) -> tuple[Layer, ...]:
