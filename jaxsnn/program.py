@@ -295,7 +295,10 @@ class Summed(Operation):
 
 @dataclass(frozen=True, kw_only=True)
 class RecordSpikes(Operation):
-    """Record which elements of a window are in an event set, and values of theirs; ``label`` names the monitor."""
+    """Record which elements of a window are in an event set, and the values that expressions have for them.
+
+    ``label`` is the monitor's name in records.
+    """
 
     domain: Window
     event: str
@@ -379,7 +382,8 @@ class Program:
             if operation.slot != slot:
                 slot = operation.slot
                 lines.append(f"{slot}:")
-            own = f", every {operation.every} steps" if operation.every > 1 else ", in steps of a list"
-            lines.append(f"  {operation.name}: {operation.head()}{'' if operation.always else own}")
+            every = f", every {operation.every} steps" if operation.every > 1 else ", in steps of a list"
+            every = "" if operation.always else every
+            lines.append(f"  {operation.name}: {operation.head()}{every}")
             lines.extend(f"    {line}" for line in operation.body())
         return "\n".join(lines)
