@@ -20,6 +20,7 @@ from jaxsnn import adjoint, errors, fit, models, plasticity, plot, surrogate, un
 from jaxsnn.equations.system import Equations
 from jaxsnn.network import Network
 from jaxsnn.objects.base import seed
+from jaxsnn.objects.functions import BinomialFunction, Function
 from jaxsnn.objects.groups import Subgroup
 from jaxsnn.objects.inputs import PoissonGroup, PoissonInput, SpikeGeneratorGroup, TimedArray
 from jaxsnn.objects.monitors import PopulationRateMonitor, SpikeMonitor, StateMonitor
@@ -30,7 +31,9 @@ from jaxsnn.simulation import Simulation, SpikeRecord
 __version__ = "0.1.0"
 
 __all__ = [
+    "BinomialFunction",
     "Equations",
+    "Function",
     "Network",
     "NeuronGroup",
     "PoissonGroup",

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from jaxsnn.codegen.jax_runtime import RUNTIME
-from jaxsnn.codegen.printer import Draws, compile_source, print_expression, print_statement
+from jaxsnn.codegen.jax_user import implementations, user_function
+from jaxsnn.codegen.printer import USER, Draws, compile_source, print_expression, print_statement
 from jaxsnn.equations.expressions import (
     Binary,
     Call,
@@ -26,7 +27,7 @@ from jaxsnn.equations.expressions import (
     substitute,
 )
 from jaxsnn.equations.functions import FUNCTIONS
-from jaxsnn.equations.statements import Assign, Propagate, Statement
+from jaxsnn.equations.statements import Assign, Propagate, Statement, expressions
 
 __all__ = ["Block", "lower"]
 
@@ -129,7 +130,9 @@ def lower(
         body.append(f"{result} = {print_expression(final(expr), draws)}")
     local = seen | set(extra)
     used.update(dict.fromkeys(r for r in returns if r not in local))
-    runtime = {**RUNTIME, **(functions or {})}
+    texts = [expr for statement in statements for expr in expressions(statement)] + list(extra.values())
+    users = {f"{USER}{name}": user_function(name, found) for name, found in implementations(texts).items()}
+    runtime = {**RUNTIME, **(functions or {}), **users}
     hoisted = [f"_c{k}" for k in range(hoist.count)]
     prepare = compile_source(f"{name}_prepare", hoist.reads, hoist.lines, hoisted, runtime)
     arguments = [n for n in used if n not in hoisted]
@@ -182,7 +185,8 @@ class _Hoist:
 
     def constant_tree(self, expr: Expr) -> bool:
         stateful = any(FUNCTIONS[c].stateful for c in calls(expr) if c in FUNCTIONS)
-        return not stateful and all(self.constant(n) for n in names(expr))
+        asked = any(not i.stateless for i in implementations([expr]).values())
+        return not stateful and not asked and all(self.constant(n) for n in names(expr))
 
     def divides(self, expr: Binary) -> bool:
         """Whether this divides what changes by what does not."""

@@ -253,7 +253,7 @@ class _Inference:
             dims = [dims[0]] + [
                 given[-1] if _is_zero(arg) else dim for dim, arg in zip(dims[1:], expr.args[1:], strict=True)
             ]
-        dim = function.dimension(tuple(dims)) if dims else DIMENSIONLESS
+        dim = function.dimension(tuple(dims))
         if isinstance(dim, str):
             raise self.source.error(f"{function.name}() {dim}", _span(expr), DimensionError)
         return Symbol(function.type(tuple(arg.type for arg in args)), dim)

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from jaxsnn.units import DIMENSIONLESS, Dimension, second
 
-__all__ = ["CONSTANTS", "FUNCTIONS", "INTERNAL", "TYPES", "Function", "highest"]
+__all__ = ["CONSTANTS", "FUNCTIONS", "INTERNAL", "TYPES", "Function", "Implementation", "highest"]
 
 TYPES = ("boolean", "integer", "float")
 """The types of the language, from lowest to highest."""
@@ -44,6 +45,23 @@ class Function:
     dimension: DimensionRule
     type: TypeRule
     stateful: bool = False
+
+
+@dataclass(frozen=True)
+class Implementation:
+    """A function of the user, as generated code calls it: of arrays, in base units, element by element.
+
+    Attributes:
+        call: The Python function.
+        type: Type of its result.
+        callback: Whether the step calls back into Python instead of tracing it.
+        stateless: Whether its result depends on its arguments alone.
+    """
+
+    call: Callable[..., Any]
+    type: str = "float"
+    callback: bool = False
+    stateless: bool = True
 
 
 def _number(dims: tuple[Dimension, ...]) -> Dimension | str:

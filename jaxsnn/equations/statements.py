@@ -19,6 +19,7 @@ __all__ = [
     "Assign",
     "Propagate",
     "Statement",
+    "expressions",
     "locals_of",
     "parse_block",
     "reads",
@@ -72,6 +73,16 @@ class Propagate(Statement):
         rows = "; ".join(", ".join(map(render, row)) for row in self.matrix)
         forcing = ", ".join(map(render, self.forcing))
         return f"{', '.join(self.targets)} = propagate([{', '.join(self.variables)}], [{rows}], [{forcing}])"
+
+
+def expressions(statement: Statement) -> tuple[Expr, ...]:
+    """All expressions of a statement."""
+    match statement:
+        case Assign(expr=expr):
+            return (expr,)
+        case Propagate(matrix=matrix, forcing=forcing):
+            return (*(entry for row in matrix for entry in row), *forcing)
+    raise TypeError(f"not a statement: {statement!r}")
 
 
 _LINE = re.compile(r"\s*([^\W\d]\w*)\s*(=(?!=)|\+=|-=|\*\*=|\*=|//=|/=|%=)\s*", re.ASCII)
