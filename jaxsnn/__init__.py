@@ -23,6 +23,7 @@ from jaxsnn.objects.base import seed
 from jaxsnn.objects.functions import BinomialFunction, Function
 from jaxsnn.objects.groups import Subgroup
 from jaxsnn.objects.inputs import PoissonGroup, PoissonInput, SpikeGeneratorGroup, TimedArray
+from jaxsnn.objects.linked import linked_var
 from jaxsnn.objects.monitors import PopulationRateMonitor, SpikeMonitor, StateMonitor
 from jaxsnn.objects.neurongroup import NeuronGroup
 from jaxsnn.objects.synapses import Synapses
@@ -50,6 +51,7 @@ __all__ = [
     "adjoint",
     "errors",
     "fit",
+    "linked_var",
     "models",
     "plasticity",
     "plot",

@@ -21,6 +21,7 @@ __all__ = [
     "Code",
     "Deliver",
     "Emit",
+    "Link",
     "Operation",
     "Program",
     "RecordRate",
@@ -96,6 +97,20 @@ class Ref:
 
 
 @dataclass(frozen=True)
+class Link:
+    """A variable without values of its own: those of ``source``, looked at through an index.
+
+    ``table`` names the index array beside the program, ``variable`` is an integer variable that holds the index
+    (counted from element ``first`` of the source); without either, elements correspond one to one.
+    """
+
+    source: Key
+    table: str = ""
+    variable: Key | None = None
+    first: int = 0
+
+
+@dataclass(frozen=True)
 class Code:
     """Statements with the meaning of their names, and which writes are guarded.
 
@@ -163,7 +178,8 @@ class Operation:
         return self.kind
 
     def body(self) -> Iterator[str]:
-        return iter(())
+        code = getattr(self, "code", None)
+        return iter(()) if code is None else code.lines()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,9 +192,6 @@ class Update(Operation):
 
     def head(self) -> str:
         return f"update {self.domain}"
-
-    def body(self) -> Iterator[str]:
-        return self.code.lines()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -214,9 +227,6 @@ class Reset(Operation):
 
     def head(self) -> str:
         return f"reset {self.domain} on {self.event}"
-
-    def body(self) -> Iterator[str]:
-        return self.code.lines()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -266,9 +276,6 @@ class Deliver(Operation):
         after = "" if self.delay is None else f", {self.delay.name} interpolated, up to {self.max_delay * 1e3:g} ms"
         return f"deliver {self.source} -> {self.target} on {self.event}{after}"
 
-    def body(self) -> Iterator[str]:
-        return self.code.lines()
-
 
 @dataclass(frozen=True, kw_only=True)
 class Summed(Operation):
@@ -285,9 +292,6 @@ class Summed(Operation):
 
     def head(self) -> str:
         return f"summed {self.domain} -> {self.target}"
-
-    def body(self) -> Iterator[str]:
-        return self.code.lines()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -344,12 +348,22 @@ class Program:
         variables: All variables by (owner, name).
         events: Size of each event set by (owner, event).
         operations: Sorted by slot, order and name.
+        links: Variables that are others, by (owner, name).
     """
 
     dt: float
     variables: Mapping[Key, Variable]
     events: Mapping[Key, int]
     operations: tuple[Operation, ...]
+    links: Mapping[Key, Link] = field(default_factory=dict)
+
+    def reads(self, key: Key) -> Iterator[Key]:
+        """The stored variables behind a name: itself, or what it is linked to and by."""
+        while (link := self.links.get(key)) is not None:
+            if link.variable is not None:
+                yield from self.reads(link.variable)
+            key = link.source
+        yield key
 
     def written(self) -> frozenset[Key]:
         """Variables that some operation changes; all others are constant during a run."""

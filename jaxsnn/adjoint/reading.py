@@ -78,6 +78,8 @@ def read(program: Program, parts: Any, own_delays: tuple[str, ...] = ()) -> Mode
     for operation in program.operations:
         if operation.every != 1:
             raise _refusal(operation.name, "has a clock of its own", "leave out its dt")
+    for owner, name in program.links:
+        raise _refusal(owner, f"is linked to another group by {name}", "copy the values into a parameter")
     operations = program.operations
     synaptic = {op.synapses for op in operations if isinstance(op, Deliver)}
     synaptic |= {name.rpartition(".")[0] for name in parts.indices if name.endswith((".i", ".j"))}

@@ -159,7 +159,7 @@ class Network:
             given.lower(parts, names if namespace is None else namespace)
         operations = tuple(sorted(parts.operations, key=lambda op: op.position))
         self.notes = tuple(parts.notes)
-        return Program(dt, parts.variables, parts.events, operations), parts
+        return Program(dt, parts.variables, parts.events, operations, parts.links), parts
 
     def lowered(self, dt: Any = None, namespace: Mapping[str, Any] | None = None) -> tuple[Program, Parts]:
         """The program and the arrays beside it, for what carries out a program in another way than step by step.

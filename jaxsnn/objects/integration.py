@@ -139,7 +139,8 @@ def ode_system(group: Any, binder: Binder) -> OdeSystem:
             f"d{name}/dt",
             binder.functions,
         )
-    substitutes = {"lastspike": group._code_substitutes()["lastspike"]} if group._has_refractory else {}
+    known = group._code_substitutes() if group._has_refractory or group._links else {}
+    substitutes = {name: known[name] for name in ("lastspike", *group._links) if name in known}
     for name, expr in group.equations.inlined().items():
         rhs[name] = binder.bind(substitute(expr, substitutes), source)
     all_names = {**scope, **{n: Symbol(c.type, c.dim) for n, c in binder.constants.items()}}

@@ -13,10 +13,11 @@ from jaxsnn.equations.names import Binder
 from jaxsnn.equations.statements import Assign, Statement, parse_block
 from jaxsnn.equations.system import Equations
 from jaxsnn.errors import ArgumentError, NotSupportedError, Source
-from jaxsnn.objects.base import Parts, steps_of
+from jaxsnn.objects.base import Parts, SimulationObject, steps_of
 from jaxsnn.objects.blocks import bind_block
 from jaxsnn.objects.groups import TIME, Group
 from jaxsnn.objects.integration import check_refractory, integration_statements, refractory_statements
+from jaxsnn.objects.linked import variable as links
 from jaxsnn.objects.variables import DTYPES, HostVariable
 from jaxsnn.program import Code, Ref, Reset, Threshold, Update, Variable
 from jaxsnn.units import DIMENSIONLESS, second, strip
@@ -106,6 +107,9 @@ class NeuronGroup(Group):
         for eq in self.equations.values():
             if eq.kind == "subexpression" and "constant over dt" not in eq.flags:
                 continue
+            if "linked" in eq.flags:
+                self._links[eq.name] = None
+                continue
             role = "parameter" if eq.kind == "parameter" else "state"
             hosts[eq.name] = self._new(eq.name, eq.type, eq.dim, "shared" in eq.flags, role)
         if self._has_refractory:
@@ -137,15 +141,9 @@ class NeuronGroup(Group):
     def _check_arguments(self) -> None:
         name = self.name
         for eq in self.equations.values():
-            for flag, why in (
-                (
-                    "linked",
-                    "linked variables are not part of this version; copy the values into a parameter",
-                ),
-                ("point current", "compartments are not part of this version"),
-            ):
-                if flag in eq.flags:
-                    raise self.equations.source.error(why, eq.span, NotSupportedError)
+            if "point current" in eq.flags:
+                why = "compartments are not part of this version"
+                raise self.equations.source.error(why, eq.span, NotSupportedError)
             for flag in ("event-driven", "clock-driven", "summed"):
                 if flag in eq.flags:
                     raise self.equations.source.error(f"the flag {flag!r} belongs to Synapses", eq.span)
@@ -191,12 +189,16 @@ class NeuronGroup(Group):
         return self._n
 
     @property
+    def needs(self) -> tuple[SimulationObject, ...]:
+        return links.sources(self)
+
+    @property
     def N(self) -> int:
         """Number of neurons."""
         return self._n
 
     def _symbols(self) -> Mapping[str, Symbol]:
-        symbols = {eq.name: Symbol(eq.type, eq.dim) for eq in self.equations.values()} | TIME
+        symbols = {eq.name: Symbol(eq.type, eq.dim) for eq in self.equations.values()} | TIME | links.symbols(self)
         if self._has_refractory:
             symbols["not_refractory"] = Symbol("boolean")
             symbols["lastspike"] = Symbol("float", second.dim)
@@ -204,14 +206,20 @@ class NeuronGroup(Group):
         return symbols
 
     def _subexpressions(self) -> Mapping[str, Expr]:
-        values: dict[str, Expr] = {}
+        return self._put_in(links.expressions(self))
+
+    def _put_in(self, values: dict[str, Expr]) -> dict[str, Expr]:
+        """Sub-expressions in terms of variables, in addition to those given."""
         for name, eq in self.equations.subexpressions.items():
             if "constant over dt" not in eq.flags:
                 values[name] = substitute(eq.expr, values)  # type: ignore[arg-type]
         return values
 
+    def _linked_ref(self, name: str, via: str) -> Ref | None:
+        return links.ref(self, name, via)
+
     def _code_substitutes(self) -> Mapping[str, Expr]:
-        found = dict(self._subexpressions())
+        found = self._put_in(links.expressions(self, code=True))
         if self._has_refractory:
             never = Compare("==", Name("_lastspike"), Number(NEVER))
             at = Binary("*", Name("_lastspike"), Name("dt"))
@@ -238,7 +246,9 @@ class NeuronGroup(Group):
             case "lastspike":
                 steps = self._hosts["lastspike"].value[elements]
                 return np.where(steps == NEVER, NEVER_SECONDS, steps * dt)
-        host = self._hosts[name]
+        host = self._hosts.get(name)
+        if host is None:
+            return links.values(self, name, elements)
         return host.value[0] if host.variable.scalar else host.value[elements]
 
     def _host(self, name: str) -> HostVariable:
@@ -274,6 +284,7 @@ class NeuronGroup(Group):
             v = host.variable
             parts.add(Variable(owner, name, v.type, v.dim, v.size, v.scalar, v.role), host)
         parts.add(Variable(owner, "N", "integer", DIMENSIONLESS, 1, True, "constant"), self._n)
+        links.lower(self, parts)
         domain = self._window
         common = {"domain": domain, "every": every}
         statements = [
@@ -345,6 +356,7 @@ class NeuronGroup(Group):
         reasons = dict.fromkeys(self.equations.subexpressions, "is computed by its sub-expression")
         reasons |= dict.fromkeys((*TIME, "_lastspike", "lastspike"), "is given by the simulator")
         reasons |= {n: "is marked constant" for n, eq in self.equations.items() if "constant" in eq.flags}
+        reasons |= dict.fromkeys(self._links, "is linked to a variable of another group")
         reasons |= {n: "is shared by all neurons" for n, eq in self.equations.items() if "shared" in eq.flags}
         return reasons
 

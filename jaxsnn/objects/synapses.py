@@ -21,6 +21,7 @@ from jaxsnn.errors import (
 )
 from jaxsnn.objects.base import Parts, SimulationObject
 from jaxsnn.objects.groups import Group
+from jaxsnn.objects.linked import variable as links
 from jaxsnn.objects.synaptic.connecting import new_pairs
 from jaxsnn.objects.synaptic.delivery import lower_pathway
 from jaxsnn.objects.synaptic.equations import check_summed, lower_equations
@@ -127,6 +128,7 @@ class Synapses(SynapticNames):
             hosts[eq.name] = HostVariable(variable, np.zeros(int(scalar), DTYPES[eq.type]))
         if self.model.event_driven:
             hosts["lastupdate"] = HostVariable(Variable("", "lastupdate", "integer", size=0), np.zeros(0, np.int32))
+        self._links |= {eq.name: None for eq in self.model.own.values() if "linked" in eq.flags}
         self._pathways = self._make_pathways(on_pre, on_post, delay, on_event, max_delay)
         for key, pathway in self._pathways.items():
             hosts["delay" if key == "pre" else f"{key}.delay"] = pathway._hosts["delay"]
@@ -207,7 +209,7 @@ class Synapses(SynapticNames):
 
     @property
     def needs(self) -> tuple[SimulationObject, ...]:
-        return (self.source, self.target)
+        return (self.source, self.target, *links.sources(self))
 
     # ---- creating synapses ------------------------------------------------------------------------
 
@@ -298,6 +300,7 @@ class Synapses(SynapticNames):
                 f"{owner} was never connected; call {owner}.connect(...) before the run, or leave it out of the network"
             )
         text = self.model.own.source.text
+        links.lower(self, parts)
         self.model = replace(self.model, own=Equations._of(self.model.own.values(), Source(text, f"{owner}: model")))
         for name, host in self._hosts.items():
             v = host.variable

@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxsnn.program import Key, Program, Ref, Window
+from jaxsnn.program import Key, Link, Program, Ref, Window
 from jaxsnn.random import Draw, Words, name_words, step_words
 from jaxsnn.simulation.gradient.setting import Gradient
 from jaxsnn.simulation.gradient.spikes import blend, expected
@@ -39,7 +39,7 @@ class Setting:
         """Whether a name keeps its value during a run."""
         if ref.owner == "clock":
             return ref.name == "dt"
-        return ref.key not in self.layout.state and ref.key not in self.inputs
+        return all(key not in self.layout.state and key not in self.inputs for key in self.program.reads(ref.key))
 
     def constant_name(self, scope: Mapping[str, Ref]) -> Callable[[str], bool]:
         return lambda name: name == "dt" or (name in scope and self.constant(scope[name]))
@@ -81,10 +81,19 @@ class Frame:
         """A whole variable, wherever it lives."""
         if key in self.values:
             return self.values[key]
+        if (link := self.setting.program.links.get(key)) is not None:
+            return self.linked(link)
         owner, name = key
         if self.setting.layout.place(key) == "params":
             return self.params[owner][name]
         return self.tables.values[owner][name]
+
+    def linked(self, link: Link) -> Array:
+        """The values of a variable that is another one."""
+        whole = self.value(link.source)
+        if link.variable is not None:
+            return whole[self.value(link.variable) + link.first]
+        return whole[self.tables.indices[link.table]] if link.table else whole
 
     def read(self, ref: Ref, window: Window, every: int = 1) -> Array:
         """A name of code that runs over a window."""

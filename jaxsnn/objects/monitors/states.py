@@ -62,7 +62,7 @@ class StateMonitor(Recorder):
         self.source = source
         symbols = source._symbols()
         if variables is True:
-            variables = [n for n in symbols if n in source._hosts or n in source._subexpressions()]
+            variables = [n for n in symbols if n in {*source._hosts, *source._links, *source._subexpressions()}]
         self.variables = (variables,) if isinstance(variables, str) else tuple(variables)  # type: ignore[arg-type]
         for variable in self.variables:
             if variable not in symbols:

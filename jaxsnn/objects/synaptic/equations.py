@@ -37,6 +37,7 @@ class _System:
     method: Any
     symbols: Mapping[str, Symbol]
     _has_refractory: bool = False
+    _links: tuple[str, ...] = ()
 
     def _symbols(self) -> Mapping[str, Symbol]:
         return self.symbols

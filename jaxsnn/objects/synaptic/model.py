@@ -64,7 +64,7 @@ class SynapticModel:
         return {
             name: eq
             for name, eq in self.own.items()
-            if eq.kind in (DIFFERENTIAL, PARAMETER) or "constant over dt" in eq.flags
+            if (eq.kind in (DIFFERENTIAL, PARAMETER) and "linked" not in eq.flags) or "constant over dt" in eq.flags
         }
 
     def _check_mixture(self) -> None:
@@ -102,11 +102,6 @@ class SynapticModel:
 def _check_name(eq: Equation, source: Source, taken: Collection[str]) -> None:
     for flag, why, kind in (
         ("unless refractory", "synapses are never refractory; this flag belongs to groups", EquationError),
-        (
-            "linked",
-            "linked variables are not part of this version; copy the values into a parameter",
-            NotSupportedError,
-        ),
         ("point current", "compartments are not part of this version", NotSupportedError),
     ):
         if flag in eq.flags:
