@@ -14,12 +14,12 @@ from jaxsnn.equations.statements import Assign, Statement, parse_block
 from jaxsnn.equations.system import Equations
 from jaxsnn.errors import ArgumentError, NotSupportedError, Source
 from jaxsnn.objects.base import Parts, SimulationObject, steps_of
-from jaxsnn.objects.blocks import bind_block
+from jaxsnn.objects.blocks import bind_block, check_shared
 from jaxsnn.objects.groups import TIME, Group
 from jaxsnn.objects.integration import check_refractory, integration_statements, refractory_statements
 from jaxsnn.objects.linked import variable as links
 from jaxsnn.objects.variables import DTYPES, HostVariable
-from jaxsnn.program import Code, Ref, Reset, Threshold, Update, Variable
+from jaxsnn.program import Code, Ref, Reset, Threshold, Update, Variable, Window
 from jaxsnn.units import DIMENSIONLESS, second, strip
 
 __all__ = ["NeuronGroup"]
@@ -137,6 +137,7 @@ class NeuronGroup(Group):
             if text is not None and text.strip():
                 read(text, Source(text, f"{self.name}: {what}"))
         check_refractory(self)
+        check_shared(self.equations)
 
     def _check_arguments(self) -> None:
         name = self.name
@@ -291,17 +292,20 @@ class NeuronGroup(Group):
             *refractory_statements(self, binder),
             *integration_statements(self, binder, parts),
         ]
-        stored = self._constant_over_dt(binder)
-        if stored:
-            parts.operations.append(
-                Update(
-                    name=f"{self.order_name}_subexpression_update",
+        for stored, what, window in (
+            (self._constant_over_dt(binder, True), "shared_subexpression", Window(owner, 0, 1)),
+            (self._constant_over_dt(binder, False), "subexpression", domain),
+        ):
+            if stored:
+                update = Update(
+                    name=f"{self.order_name}_{what}_update",
                     slot="before_start",
                     order=self.order,
+                    every=every,
+                    domain=window,
                     code=self._code(stored, binder, {}),
-                    **common,  # type: ignore[arg-type]
                 )
-            )
+                parts.operations.append(update)
         if statements:
             guards = {**self._guards()}
             parts.operations.append(
@@ -386,10 +390,10 @@ class NeuronGroup(Group):
         require(bound, expected, scope, source, what, binder.functions)
         return binder.expand(bound)
 
-    def _constant_over_dt(self, binder: Binder) -> list[Statement]:
+    def _constant_over_dt(self, binder: Binder, shared: bool) -> list[Statement]:
         statements: list[Statement] = []
         for name, eq in self.equations.subexpressions.items():
-            if "constant over dt" in eq.flags:
+            if "constant over dt" in eq.flags and ("shared" in eq.flags) == shared:
                 assert eq.expr is not None
                 bound = self._bound(eq.expr, self.equations.source, binder, Symbol(eq.type, eq.dim), f"{name!r}")
                 statements.append(Assign(name, "=", bound))

@@ -119,7 +119,8 @@ class Frame:
     def write(self, ref: Ref, window: Window, value: Array, mask: Array | None = None) -> None:
         """Replace the values of a window, where the mask holds."""
         old = self.value(ref.key)
-        part = _slice(old, window)
+        part = _slice(old, window) if old.ndim else old
+        value = jnp.reshape(value, ()) if not old.ndim else value
         new = jnp.broadcast_to(value, part.shape).astype(old.dtype)
         if mask is not None:
             new = blend(mask, new, part)

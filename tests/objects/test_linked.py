@@ -178,3 +178,47 @@ def test_what_is_refused():
     with pytest.raises(EquationError, match="linked to a variable of another group"):
         snn.Network(source, writes).run(1 * ms)
     assert mV.dim == source.u.dim
+
+
+def shared_model(lib):
+    cells = lib.NeuronGroup(
+        3,
+        """dv/dt = (s + c + i - v)/(5*ms) : 1
+        s = 2*p + 1 : 1 (shared)
+        c = 3*s + t/ms : 1 (shared, constant over dt)
+        k = v + c : 1 (constant over dt)
+        p : 1 (shared)""",
+        method="euler",
+        name="cells",
+    )
+    cells.p = 0.5
+    return {"cells": cells, "trace": lib.StateMonitor(cells, ["v", "s", "c", "k"], record=True, name="trace")}
+
+
+def test_shared_and_constant_over_dt_as_in_brian(brian, x64):
+    Both(brian, shared_model).run(3).same()
+
+
+def test_one_random_number_for_all():
+    cells = snn.NeuronGroup(
+        3, "c = rand() : 1 (shared, constant over dt)\nown = rand() : 1 (constant over dt)\ny = c : 1"
+    )
+    trace = snn.StateMonitor(cells, ["y", "own"], record=True)
+    synapses = snn.Synapses(cells, cells, "c2 = rand() : 1 (shared, constant over dt)\nw = c2 : 1 (constant over dt)")
+    synapses.connect()
+    weights = snn.StateMonitor(synapses, "w", record=True)
+    snn.Network(cells, trace, synapses, weights).run(0.3 * ms)
+    for values in (trace.y, weights.w):
+        assert np.ptp(values, axis=0).tolist() == [0, 0, 0]
+        assert len(np.unique(values)) == 3
+    assert len(np.unique(trace.own)) == 9
+
+
+def test_shared_reads_shared_only():
+    for build in (
+        lambda text: snn.NeuronGroup(3, f"{text}\nv : 1"),
+        lambda text: snn.Synapses(snn.NeuronGroup(1, "x : 1"), model=f"{text}\nv : 1"),
+    ):
+        for text in ("s = v : 1 (shared)", "s = 2*i : 1 (shared)", "s = rand()*v : 1 (shared, constant over dt)"):
+            with pytest.raises(EquationError, match="differs between elements"):
+                build(text)

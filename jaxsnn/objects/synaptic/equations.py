@@ -16,7 +16,7 @@ from jaxsnn.integrators import INTEGRATORS
 from jaxsnn.integrators.contract import Refusal
 from jaxsnn.objects.base import Parts, steps_of
 from jaxsnn.objects.integration import expanded, integration_statements, ode_system
-from jaxsnn.program import Code, Summed, Update
+from jaxsnn.program import Code, Summed, Update, Window
 from jaxsnn.units import second
 
 if TYPE_CHECKING:
@@ -111,13 +111,14 @@ def lower_equations(synapses: Synapses, parts: Parts, namespace: Mapping[str, An
     model, owner = synapses.model, synapses.name
     every = 1 if synapses._dt is None else steps_of(synapses._dt, parts.dt, f"{owner}: dt")
     binder = synapses._binder(namespace, parts.dt * every)
-    kept = [
-        Assign(name, "=", _bound(synapses, eq, f"{name!r}", binder))
-        for name, eq in model.own.subexpressions.items()
-        if "constant over dt" in eq.flags
-    ]
-    if kept:
-        _update(synapses, parts, kept, binder, "subexpression_update", "before_start", every)
+    for what, window in (("shared_", Window(owner, 0, 1)), ("", synapses._window)):
+        kept = [
+            Assign(name, "=", _bound(synapses, eq, f"{name!r}", binder))
+            for name, eq in model.own.subexpressions.items()
+            if "constant over dt" in eq.flags and ("shared" in eq.flags) == bool(what)
+        ]
+        if kept:
+            _update(synapses, parts, kept, binder, f"{what}subexpression_update", "before_start", every, window)
     if model.clock_driven:
         binder = synapses._binder(namespace, parts.dt * every)
         system = _system(synapses, model.clock_driven, synapses.method, {})
@@ -144,6 +145,7 @@ def _update(
     what: str,
     slot: str,
     every: int,
+    window: Window | None = None,
 ) -> None:
     code = _code(synapses, statements, binder, parts)
     parts.operations.append(
@@ -152,7 +154,7 @@ def _update(
             slot=slot,
             order=synapses.order,
             every=every,
-            domain=synapses._window,
+            domain=window or synapses._window,
             code=code,
         )
     )
