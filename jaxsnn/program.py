@@ -282,16 +282,18 @@ class Summed(Operation):
     """For each element of the target window the sum of an expression over its synapses; it replaces the variable.
 
     ``domain`` are the synapses. The code is one assignment to a name with ``via="pre"`` or ``"post"``: the end at
-    which the variable is. Elements without synapses get 0.
+    which the variable is. Elements without synapses get 0. Of several sums into one variable the first ``clears`` all
+    their windows, and each adds to what it finds.
     """
 
     domain: Window
     target: Window
     code: Code
+    clears: tuple[Window, ...] | None = None
     kind: ClassVar[str] = "summed"
 
     def head(self) -> str:
-        return f"summed {self.domain} -> {self.target}"
+        return f"summed {self.domain} -> {self.target}{'' if self.clears or self.clears is None else ' (adds)'}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -237,6 +237,21 @@ def timed_array_2d(values: Array, index: Array, i: Array) -> Array:
     return jnp.where(valid, found, jnp.nan)
 
 
+def remember(ring: Array, values: Array, now: Array) -> Array:
+    """The ring with the values of step ``now``; its rows are steps."""
+    ring = jnp.asarray(ring)
+    return ring.at[now % ring.shape[0]].set(jnp.asarray(values, ring.dtype))
+
+
+def past(ring: Array, now: Array, back: Array, i: Array) -> Array:
+    """Column i of a ring, ``back`` steps before ``now``: linear between steps; NaN for what it does not hold."""
+    ring, length = jnp.asarray(ring), ring.shape[0]
+    known = (back >= 0) & (back <= length - 1)
+    whole = jnp.clip(jnp.floor(back), 0, max(length - 2, 0)).astype(jnp.int32)
+    later, earlier = ring[(now - whole) % length, i], ring[(now - whole - 1) % length, i]
+    return jnp.where(known, later + (back - whole) * (earlier - later), jnp.nan)
+
+
 RUNTIME: Mapping[str, Callable[..., Any] | float] = {
     "sin": of_floats(jnp.sin),
     "cos": of_floats(jnp.cos),
@@ -267,6 +282,8 @@ RUNTIME: Mapping[str, Callable[..., Any] | float] = {
     "exp_divided": exp_divided,
     "timed_array": timed_array,
     "timed_array_2d": timed_array_2d,
+    "remember": remember,
+    "past": past,
     "propagator": propagator,
     "propagate": propagate,
     "power": power,

@@ -75,6 +75,22 @@ def timed_array_2d(values: Array, index: Array, i: Array) -> Array:
     return np.where(valid, values[np.clip(index, 0, len(values) - 1), np.where(valid, column, 0)], np.nan)
 
 
+def remember(ring: Array, values: Array, now: Array) -> Array:
+    """The ring with the values of step ``now``; its rows are steps."""
+    ring = np.array(ring)
+    ring[now % len(ring)] = values
+    return ring
+
+
+def past(ring: Array, now: Array, back: Array, i: Array) -> Array:
+    """Column i of a ring, ``back`` steps before ``now``: linear between steps; NaN for what it does not hold."""
+    length = len(ring)
+    known = (back >= 0) & (back <= length - 1)
+    whole = np.clip(np.floor(back), 0, max(length - 2, 0)).astype(np.int64)
+    later, earlier = ring[(now - whole) % length, i], ring[(now - whole - 1) % length, i]
+    return np.where(known, later + (back - whole) * (earlier - later), np.nan)
+
+
 class NumpyDraw:
     """Random draws for one block on the host: ``shape`` values each, from one generator in order."""
 
@@ -125,6 +141,8 @@ RUNTIME: Mapping[str, Callable[..., Any] | float] = {
     "exp_divided": exp_divided,
     "timed_array": timed_array,
     "timed_array_2d": timed_array_2d,
+    "remember": remember,
+    "past": past,
     "power": power,
     "divide": np.true_divide,
     "floor_divide": np.floor_divide,

@@ -320,7 +320,7 @@ class Network:
         owners = {o.name: o for o in self._objects if isinstance(o, VariableOwner)}
         for owner, values in state.values.items():
             for name, value in values.items():
-                host = owners[owner]._hosts[name]
+                host = owners[owner]._hosts.get(name) or owners[owner]._pasts[name]
                 host.value[...] = np.asarray(value).reshape(host.value.shape)
                 host.version += 1
         kinds = {op.pathway: op for op in simulation.program.operations if isinstance(op, Deliver)}

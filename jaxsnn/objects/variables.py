@@ -45,11 +45,14 @@ class VariableOwner(SimulationObject):
     _hosts: dict[str, HostVariable]
     _links: dict[str, Any]
     """Linked variables: to what, or None as long as that is not known."""
+    _pasts: dict[str, HostVariable]
+    """Rings of past values, for what is read with a delay."""
     namespace: Mapping[str, Any] | None = None
 
     def __init__(self, name: str | None = None, when: str | None = None, order: int | None = None) -> None:
         super().__init__(name, when, order)
         self._links = {}
+        self._pasts = {}
 
     def _mapping(self, namespace: Any) -> Mapping[str, Any] | None:
         if namespace is not None and not isinstance(namespace, Mapping):

@@ -124,7 +124,7 @@ class Frame:
         new = jnp.broadcast_to(value, part.shape).astype(old.dtype)
         if mask is not None:
             new = blend(mask, new, part)
-        if self.setting.backend == "cpu" and new.dtype != jnp.bool_:
+        if self.setting.backend == "cpu" and new.dtype != jnp.bool_ and new.ndim < 2:
             # A compiler makes a masked store of "load, select, store in place", and on AMD processors that takes ten
             # times as long as an unmasked one. Subtracting a zero that it cannot know keeps every value as it is.
             new = new - jnp.minimum(self.step, 0).astype(new.dtype)

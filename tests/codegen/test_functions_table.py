@@ -31,6 +31,11 @@ POINTS = {
     "timed_array": (X, np.array([-3, 0, 4, 9, 12])),
     "timed_array_2d": (np.outer(X, X), np.array([-3, 0, 4, 9, 12]), np.array([0, 1, 2, 9, 3])),
 }
+RING = np.outer(np.arange(1.0, 6), X)
+POINTS |= {
+    "remember": (RING, X[::-1].copy(), np.array(7)),
+    "past": (RING, np.array(7), np.linspace(0.1, 3.9, 10), np.arange(10)),
+}
 STEPWISE = {"sign", "floor", "ceil", "int", "timestep"}
 
 
