@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from jaxsnn.equations.expressions import Expr, render
-from jaxsnn.equations.statements import Assign, Propagate, Statement
+from jaxsnn.equations.statements import Adapt, Assign, Propagate, Statement
 from jaxsnn.errors import Source
 from jaxsnn.units import DIMENSIONLESS, Dimension
 
@@ -130,7 +130,7 @@ class Code:
             match statement:
                 case Assign(target=target) if target in self.scope:
                     targets[target] = None
-                case Propagate(targets=several):
+                case Propagate(targets=several) | Adapt(targets=several):
                     targets.update({t: None for t in several if t in self.scope})
         return tuple(targets)
 

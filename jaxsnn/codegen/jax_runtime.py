@@ -14,6 +14,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxsnn.codegen.jax_adaptive import adaptive
+
 __all__ = ["RUNTIME"]
 
 Array = Any
@@ -282,6 +284,7 @@ RUNTIME: Mapping[str, Callable[..., Any] | float] = {
     "exp_divided": exp_divided,
     "timed_array": timed_array,
     "timed_array_2d": timed_array_2d,
+    "adaptive": adaptive,
     "remember": remember,
     "past": past,
     "propagator": propagator,

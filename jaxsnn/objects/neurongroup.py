@@ -10,16 +10,21 @@ import numpy as np
 from jaxsnn.equations.dimensions import Symbol, require
 from jaxsnn.equations.expressions import Binary, Call, Compare, Expr, Name, Number, names, parse, substitute
 from jaxsnn.equations.names import Binder
-from jaxsnn.equations.statements import Assign, Statement, parse_block
+from jaxsnn.equations.statements import Statement, parse_block
 from jaxsnn.equations.system import Equations
 from jaxsnn.errors import ArgumentError, NotSupportedError, Source
 from jaxsnn.objects.base import Parts, SimulationObject, steps_of
 from jaxsnn.objects.blocks import bind_block, check_shared
 from jaxsnn.objects.groups import TIME, Group
-from jaxsnn.objects.integration import check_refractory, integration_statements, refractory_statements
+from jaxsnn.objects.integration import (
+    check_refractory,
+    integration_statements,
+    refractory_statements,
+    stored_updates,
+)
 from jaxsnn.objects.linked import variable as links
 from jaxsnn.objects.variables import DTYPES, HostVariable
-from jaxsnn.program import Code, Ref, Reset, Threshold, Update, Variable, Window
+from jaxsnn.program import Code, Ref, Reset, Threshold, Update, Variable
 from jaxsnn.units import DIMENSIONLESS, second, strip
 
 __all__ = ["NeuronGroup"]
@@ -40,7 +45,9 @@ class NeuronGroup(Group):
         N: Number of neurons, at least 1.
         model: Equations (text or `Equations`).
         method: Integration scheme: ``"exact"``, ``"euler"``, ``"rk2"``, ``"rk4"``, ``"heun"``, ``"milstein"``,
-            ``"exponential_euler"``, a scheme object, or None for the automatic choice (see ``print(program)``).
+            ``"exponential_euler"``, ``"dopri5"`` or ``"rkf45"`` (adaptive), a scheme object, or None for the automatic
+            choice (see ``print(program)``).
+        method_options: Options of an adaptive method, by name (see `jaxsnn.integrators.Adaptive`).
         threshold: Condition in text, checked in every step.
         reset: Statements in text, for the neurons that fired. ``""`` if nothing is reset.
         refractory: A time (``5*ms`` or text), or a condition in text; while it lasts, the threshold is not
@@ -79,6 +86,7 @@ class NeuronGroup(Group):
         model: str | Equations = "",
         *,
         method: Any = None,
+        method_options: Mapping[str, Any] | None = None,
         threshold: str | None = None,
         reset: str | None = None,
         refractory: Any = False,
@@ -92,7 +100,7 @@ class NeuronGroup(Group):
         if isinstance(number, bool) or not isinstance(number, int | np.integer) or number < 1:
             raise ArgumentError(f"{self.name}: a group needs a whole number of neurons, at least 1; got N = {N!r}")
         self._n = int(N)
-        self.method = method
+        self.method, self.method_options = method, method_options
         self.namespace = self._mapping(namespace)
         self._dt = dt
         equations = model if isinstance(model, Equations) else Equations(model)
@@ -292,20 +300,7 @@ class NeuronGroup(Group):
             *refractory_statements(self, binder),
             *integration_statements(self, binder, parts),
         ]
-        for stored, what, window in (
-            (self._constant_over_dt(binder, True), "shared_subexpression", Window(owner, 0, 1)),
-            (self._constant_over_dt(binder, False), "subexpression", domain),
-        ):
-            if stored:
-                update = Update(
-                    name=f"{self.order_name}_{what}_update",
-                    slot="before_start",
-                    order=self.order,
-                    every=every,
-                    domain=window,
-                    code=self._code(stored, binder, {}),
-                )
-                parts.operations.append(update)
+        parts.operations.extend(stored_updates(self, binder, every))
         if statements:
             guards = {**self._guards()}
             parts.operations.append(
@@ -389,12 +384,3 @@ class NeuronGroup(Group):
         }
         require(bound, expected, scope, source, what, binder.functions)
         return binder.expand(bound)
-
-    def _constant_over_dt(self, binder: Binder, shared: bool) -> list[Statement]:
-        statements: list[Statement] = []
-        for name, eq in self.equations.subexpressions.items():
-            if "constant over dt" in eq.flags and ("shared" in eq.flags) == shared:
-                assert eq.expr is not None
-                bound = self._bound(eq.expr, self.equations.source, binder, Symbol(eq.type, eq.dim), f"{name!r}")
-                statements.append(Assign(name, "=", bound))
-        return statements

@@ -63,7 +63,7 @@ class Synapses(SynapticNames):
             delay. For code that only adds what is known at the spike.
         on_event: The event that triggers the pathways, if not ``"spike"``; one for all, or by name of the pathway.
         multisynaptic_index: Name of a variable that numbers the synapses of one pair: ``S.w[i, j, k]``.
-        method: Integration scheme of the clock-driven equations (see `NeuronGroup`).
+        method, method_options: Integration scheme of the clock-driven equations (see `NeuronGroup`).
         dt: Time step of the clock-driven equations, a multiple of the network's.
         namespace, name: as for `NeuronGroup`.
         order: Position of the clock-driven equations among objects of the same slot. Pathways have their own:
@@ -99,6 +99,7 @@ class Synapses(SynapticNames):
         on_event: str | Mapping[str, str] = "spike",
         multisynaptic_index: str | None = None,
         method: Any = None,
+        method_options: Mapping[str, Any] | None = None,
         dt: Any = None,
         namespace: Mapping[str, Any] | None = None,
         order: int = 0,
@@ -112,7 +113,7 @@ class Synapses(SynapticNames):
         self.source, self.target = source, target
         self.namespace = self._mapping(namespace)
         self.multisynaptic_index = multisynaptic_index
-        self.method = method
+        self.method, self.method_options = method, method_options
         self._dt = dt
         equations = model if isinstance(model, Equations) else Equations(model)
         self.model = SynapticModel.of(equations, f"{self.name}: model", self._taken(multisynaptic_index))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from jaxsnn.equations.dimensions import Symbol, require
 from jaxsnn.equations.expressions import Binary, Expr, Name, names, substitute
 from jaxsnn.equations.names import Binder
-from jaxsnn.equations.statements import Assign, Propagate, Statement
+from jaxsnn.equations.statements import Adapt, Assign, Propagate, Statement
 from jaxsnn.equations.system import Equation, Equations
 from jaxsnn.errors import ArgumentError, NotSupportedError, Source
 from jaxsnn.integrators import INTEGRATORS
@@ -37,6 +37,7 @@ class _System:
     equations: Equations
     method: Any
     symbols: Mapping[str, Symbol]
+    method_options: Mapping[str, Any] | None = None
     _has_refractory: bool = False
     _links: tuple[str, ...] = ()
 
@@ -58,7 +59,8 @@ def _system(
     ]
     source = synapses.model.own.source
     symbols = {**synapses._symbols(), _STEP: Symbol("float", second.dim)}
-    return _System(synapses.name, Equations._of(equations, source), method, symbols)
+    options = synapses.method_options if method is synapses.method else None
+    return _System(synapses.name, Equations._of(equations, source), method, symbols, options)
 
 
 # ---- at spikes ----------------------------------------------------------------------------------------------
@@ -183,6 +185,8 @@ def _reads(statement: Statement) -> set[str]:
             return names(statement.value)
         case Propagate(variables=variables, matrix=matrix, forcing=forcing):
             return set(variables).union(*(names(e) for row in (*matrix, forcing) for e in row))
+        case Adapt(variables=variables, rhs=rhs):
+            return set(variables).union(*map(names, rhs))
     return set()
 
 
