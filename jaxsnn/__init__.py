@@ -24,7 +24,7 @@ from jaxsnn.objects.functions import BinomialFunction, Function
 from jaxsnn.objects.groups import Subgroup
 from jaxsnn.objects.inputs import PoissonGroup, PoissonInput, SpikeGeneratorGroup, TimedArray
 from jaxsnn.objects.linked import linked_var
-from jaxsnn.objects.monitors import PopulationRateMonitor, SpikeMonitor, StateMonitor
+from jaxsnn.objects.monitors import PopulationRateMonitor, SpikeMonitor, StateMonitor, StatisticsMonitor
 from jaxsnn.objects.neurongroup import NeuronGroup
 from jaxsnn.objects.synapses import Synapses
 from jaxsnn.simulation import Simulation, SpikeRecord
@@ -45,6 +45,7 @@ __all__ = [
     "SpikeMonitor",
     "SpikeRecord",
     "StateMonitor",
+    "StatisticsMonitor",
     "Subgroup",
     "Synapses",
     "TimedArray",

@@ -13,7 +13,7 @@ from jaxsnn.adjoint.populations import Population
 from jaxsnn.codegen.lower import Block, lower
 from jaxsnn.equations.expressions import Binary, Call, Compare, Expr, calls, names, render
 from jaxsnn.equations.functions import FUNCTIONS
-from jaxsnn.equations.statements import Assign, Propagate, Statement
+from jaxsnn.equations.statements import Adapt, Assign, Propagate, Statement
 from jaxsnn.errors import ArgumentError, NetworkError, NotSupportedError, did_you_mean
 from jaxsnn.program import Code, Deliver, Emit, Program, Reset, Summed, Threshold, Update
 from jaxsnn.simulation.synaptic import analyse
@@ -313,7 +313,9 @@ def _read(statements: Iterable[Statement]) -> set[str]:
 
 
 def _check(owner: str, statements: Iterable[Statement], code: Code, of_steps: Mapping[str, str] | None = None) -> None:
-    """Refuse random numbers and what only a clock has."""
+    """Refuse random numbers, sub-steps, and what only a clock has."""
+    if any(isinstance(statement, Adapt) for statement in statements):
+        raise _refusal(owner, "is integrated in adaptive sub-steps", "write method='rk4' or leave the method out")
     for expr in _expressions(statements):
         for function in calls(expr):
             if function in FUNCTIONS and FUNCTIONS[function].stateful:

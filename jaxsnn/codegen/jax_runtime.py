@@ -254,6 +254,16 @@ def past(ring: Array, now: Array, back: Array, i: Array) -> Array:
     return jnp.where(known, later + (back - whole) * (earlier - later), jnp.nan)
 
 
+def tally(counts: Array, place: Array) -> Array:
+    """Counts (elements, bins) with one more where ``place`` (in bins) falls; the upper end is in the last bin."""
+    counts = jnp.asarray(counts)
+    n, bins = counts.shape
+    place = jnp.broadcast_to(place, (n,))
+    inside = (place >= 0) & (place <= bins)
+    which = jnp.clip(jnp.floor(jnp.where(inside, place, 0)), 0, bins - 1).astype(jnp.int32)
+    return counts.at[jnp.arange(n), which].add(inside.astype(counts.dtype))
+
+
 RUNTIME: Mapping[str, Callable[..., Any] | float] = {
     "sin": of_floats(jnp.sin),
     "cos": of_floats(jnp.cos),
@@ -287,6 +297,7 @@ RUNTIME: Mapping[str, Callable[..., Any] | float] = {
     "adaptive": adaptive,
     "remember": remember,
     "past": past,
+    "tally": tally,
     "propagator": propagator,
     "propagate": propagate,
     "power": power,

@@ -91,6 +91,17 @@ def past(ring: Array, now: Array, back: Array, i: Array) -> Array:
     return np.where(known, later + (back - whole) * (earlier - later), np.nan)
 
 
+def tally(counts: Array, place: Array) -> Array:
+    """Counts (elements, bins) with one more where ``place`` (in bins) falls; the upper end is in the last bin."""
+    counts = np.array(counts)
+    n, bins = counts.shape
+    place = np.broadcast_to(place, (n,))
+    inside = (place >= 0) & (place <= bins)
+    which = np.clip(np.floor(np.where(inside, place, 0)), 0, bins - 1).astype(np.int64)
+    counts[np.arange(n), which] += inside
+    return counts
+
+
 class NumpyDraw:
     """Random draws for one block on the host: ``shape`` values each, from one generator in order."""
 
@@ -143,6 +154,7 @@ RUNTIME: Mapping[str, Callable[..., Any] | float] = {
     "timed_array_2d": timed_array_2d,
     "remember": remember,
     "past": past,
+    "tally": tally,
     "power": power,
     "divide": np.true_divide,
     "floor_divide": np.floor_divide,

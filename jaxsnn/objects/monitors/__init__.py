@@ -3,5 +3,6 @@
 from jaxsnn.objects.monitors.rates import PopulationRateMonitor
 from jaxsnn.objects.monitors.spikes import SpikeMonitor
 from jaxsnn.objects.monitors.states import StateMonitor
+from jaxsnn.objects.monitors.statistics import StatisticsMonitor
 
-__all__ = ["PopulationRateMonitor", "SpikeMonitor", "StateMonitor"]
+__all__ = ["PopulationRateMonitor", "SpikeMonitor", "StateMonitor", "StatisticsMonitor"]
