@@ -18,7 +18,7 @@ r"""jaxsnn: Brian-style equations become pure JAX step functions.
 
 from jaxsnn import adjoint, errors, fit, models, plasticity, plot, surrogate, units
 from jaxsnn.equations.system import Equations
-from jaxsnn.network import Network
+from jaxsnn.network import Network, Recording, Sweep
 from jaxsnn.objects.base import seed
 from jaxsnn.objects.functions import BinomialFunction, Function
 from jaxsnn.objects.groups import Subgroup
@@ -40,6 +40,7 @@ __all__ = [
     "PoissonGroup",
     "PoissonInput",
     "PopulationRateMonitor",
+    "Recording",
     "Simulation",
     "SpikeGeneratorGroup",
     "SpikeMonitor",
@@ -47,6 +48,7 @@ __all__ = [
     "StateMonitor",
     "StatisticsMonitor",
     "Subgroup",
+    "Sweep",
     "Synapses",
     "TimedArray",
     "adjoint",

@@ -13,18 +13,20 @@ from jaxsnn.equations.names import caller_namespace
 from jaxsnn.errors import ArgumentError, NetworkError, NotSupportedError
 from jaxsnn.events import EXECUTIONS, kernel
 from jaxsnn.network import storage
+from jaxsnn.network.arguments import backend, check_complete, dtype_of, time_step
 from jaxsnn.network.assembly import Assembly
+from jaxsnn.network.clock import count_anew
 from jaxsnn.network.progress import Report
+from jaxsnn.network.stream import Stream
+from jaxsnn.network.sweep import Sweep, sweep
 from jaxsnn.objects.base import Parts, Recorder, SimulationObject, current_seed
-from jaxsnn.objects.groups import Subgroup
-from jaxsnn.objects.synapses import Synapses
 from jaxsnn.objects.variables import VariableOwner
 from jaxsnn.program import Deliver, Program
 from jaxsnn.simulation import Params, Setting, Simulation, State, duration_steps
 from jaxsnn.simulation.gradient.setting import gradient_of
 from jaxsnn.simulation.hostloop import ChunkedRun, NotFinite
 from jaxsnn.surrogate import Surrogate
-from jaxsnn.units import Quantity, ms, second, strip
+from jaxsnn.units import Quantity, ms, second
 
 __all__ = ["Network"]
 
@@ -53,8 +55,8 @@ class Network:
 
     def __init__(self, *objects: Any, dt: Any = 0.1 * ms, dtype: Any = "float32") -> None:
         self._objects: list[SimulationObject] = []
-        self._dt = _time_step(dt)
-        self._dtype = _dtype(dtype)
+        self._dt = time_step(dt)
+        self._dtype = dtype_of(dtype)
         self._simulations: list[tuple[Program, Any, ChunkedRun]] = []
         self._kept = Assembly()
         self._stores: dict[str, dict[str, np.ndarray]] = {}
@@ -112,7 +114,7 @@ class Network:
 
     @dt.setter
     def dt(self, value: Any) -> None:
-        new = _time_step(value)
+        new = time_step(value)
         if new == self._dt:
             return
         if any(np.any(ring) for _, rings in self._kept.rings.values() for ring in rings):
@@ -122,17 +124,7 @@ class Network:
         steps = round(self._kept.step * self._dt / new)
         if abs(self._kept.step * self._dt - steps * new) > 1e-4 * new:
             raise NetworkError(f"t = {self.t} is no multiple of the new time step {value}")
-        for given in self._objects:
-            if getattr(given, "_dt", None) is not None:
-                continue  # counts steps of its own
-            if isinstance(given, VariableOwner) and not isinstance(given, Subgroup) and "lastspike" in given._hosts:
-                last = given._hosts["lastspike"]
-                fired = last.value > -(2**30)
-                # Upwards: a neuron must not become free before its refractory time is over.
-                last.value[fired] = np.ceil(last.value[fired] * (self._dt / new) - 1e-3).astype(np.int32)
-            if isinstance(given, Synapses) and "lastupdate" in given._hosts:
-                last = given._hosts["lastupdate"]
-                last.value[:] = np.rint(last.value * (self._dt / new)).astype(np.int32)
+        count_anew(self._objects, self._dt, new)
         self._dt, self._kept.step, self._kept.rings = new, steps, {}
         self._tell_time(new)
 
@@ -152,7 +144,7 @@ class Network:
     def _lower(self, namespace: Mapping[str, Any] | None, dt: float) -> tuple[Program, Parts]:
         names = caller_namespace()
         self._label(names)
-        self._check()
+        check_complete(self._objects)
         parts = Parts(dt)
         self._tell_time(dt)
         for given in self._objects:
@@ -168,28 +160,12 @@ class Network:
             dt: Time step, if not the network's.
             namespace: Values of names; by default those visible where this is called.
         """
-        return self._lower(namespace, self._dt if dt is None else _time_step(dt))
+        return self._lower(namespace, self._dt if dt is None else time_step(dt))
 
     def _tell_time(self, dt: float) -> None:
         for given in self._objects:
             if isinstance(given, VariableOwner):
                 object.__setattr__(given, "_now", (self._kept.step * self._dt, dt))
-
-    def _check(self) -> None:
-        if not self._objects:
-            raise NetworkError("there is nothing to run: the network has no objects; Network(group, synapses, monitor)")
-        seen: dict[str, SimulationObject] = {}
-        for given in self._objects:
-            if given.name in seen:
-                raise NetworkError(f"two objects of this network have the name {given.name!r}; names are unique")
-            seen[given.name] = given
-            for needed in given.needs:
-                root = needed._parent if isinstance(needed, Subgroup) else needed
-                if not any(root is o for o in self._objects):
-                    raise NetworkError(
-                        f"{given.name} refers to {root.name}, which is not in the network; add it:"
-                        f" Network({root.name}, {given.name}, ...)"
-                    )
 
     def compile(
         self,
@@ -228,16 +204,16 @@ class Network:
         """
         if execution is not None and execution not in EXECUTIONS:
             raise ArgumentError(f"there is no execution {execution!r}; there are {', '.join(EXECUTIONS)}")
-        if execution == "kernel" and not kernel.available(_backend()):
+        if execution == "kernel" and not kernel.available(backend()):
             raise ArgumentError("the execution 'kernel' needs an NVIDIA GPU; leave the choice to jaxsnn")
         if unroll is not None and (isinstance(unroll, bool) or not isinstance(unroll, int) or unroll < 1):
             raise ArgumentError(f"unroll is a number of steps of at least 1, got {unroll!r}")
-        program, parts = self._lower(namespace, self._dt if dt is None else _time_step(dt))
+        program, parts = self._lower(namespace, self._dt if dt is None else time_step(dt))
         return Simulation(
             program,
             lambda key, setting: self._trees(parts, key, setting),
-            dtype=self._dtype if dtype is None else _dtype(dtype),
-            backend=_backend(),
+            dtype=self._dtype if dtype is None else dtype_of(dtype),
+            backend=backend(),
             execution=execution,
             unroll=unroll,
             inputs=(inputs,) if isinstance(inputs, str) else tuple(inputs),
@@ -261,6 +237,7 @@ class Network:
         report: str | Callable[..., None] | None = None,
         report_period: Any = None,
         namespace: Mapping[str, Any] | None = None,
+        stream: str | Path | None = None,
     ) -> None:
         """Run for a time; objects keep their state, monitors go on recording.
 
@@ -270,6 +247,7 @@ class Network:
                 of ``(elapsed, completed, start, duration)``: seconds, a fraction, and two times.
             report_period: Least seconds between two calls of a report function.
             namespace: Values of names in the objects' texts; by default those visible where this is called.
+            stream: Folder that takes what the monitors record, instead of the monitors; see `Recording`.
 
         Ctrl-C ends the run with a consistent state: ``t``, values and monitors are those of the last chunk of steps.
         """
@@ -285,8 +263,13 @@ class Network:
         params, state = self._kept.trees(parts, key, simulation.setting)
         monitors = {o.name: o for o in self._objects if isinstance(o, Recorder)}
 
+        files = None if stream is None else Stream(stream, program, monitors, self._kept.step)
+
         def receive(label: str, rows: Mapping[str, np.ndarray], first: int) -> None:
-            monitors[label].receive(rows, first, self._dt)
+            if files is not None and files.takes(label):
+                files.receive(label, rows, first)
+            else:
+                monitors[label].receive(rows, first, self._dt)
 
         with Report(report, report_period, steps, self._kept.step * self._dt, self._dt) as progress:
             try:
@@ -296,10 +279,43 @@ class Network:
                 self._write_back(failure.state, simulation, failure.step - self._kept.step)
                 raise failure.error from None
             self._write_back(state, simulation, done)
+            if files is not None:
+                files.finish(self._kept.step)
             if isinstance(stopped, KeyboardInterrupt):
                 raise KeyboardInterrupt(f"run interrupted at t = {self.t}") from stopped
             if stopped is not None:
                 raise stopped
+
+    def sweep(
+        self,
+        values: Mapping[str, Any],
+        duration: Any,
+        *,
+        batch: int | None = None,
+        noise: str = "same",
+        final: Iterable[str] = (),
+        memory: float | None = None,
+        seed: int | None = None,
+        dtype: Any = None,
+        execution: str | None = None,
+        namespace: Mapping[str, Any] | None = None,
+    ) -> Sweep:
+        """Run once for each set of values, many at a time; the objects stay as they are.
+
+        Args:
+            values: By dotted name (``"cells.tau"``, ``"exc.w"``, ``"cells.v"``) one value, or one row, for each run.
+            duration: Of each run.
+            batch: Runs at a time; by default as many as ``memory`` bytes hold (2**30).
+            noise: ``"same"``: all runs draw the same random numbers; ``"own"``: each its own.
+            final: Dotted names of values to keep at the end of the runs.
+            seed: Of the runs; by default that of `jaxsnn.seed`.
+            dtype, execution, namespace: As for `compile`.
+        """
+        simulation = self.compile(dtype=dtype, execution=execution, namespace=namespace)
+        params, state = simulation.init(current_seed() & 0xFFFFFFFF if seed is None else seed)
+        return sweep(
+            simulation, params, state, values, duration, batch=batch, noise=noise, final=tuple(final), memory=memory
+        )
 
     def _loop(self, program: Program, parts: Parts) -> ChunkedRun:
         for known, dtype, loop in self._simulations:
@@ -309,7 +325,7 @@ class Network:
             program,
             lambda key, setting: self._trees(parts, key, setting),
             dtype=self._dtype,
-            backend=_backend(),
+            backend=backend(),
         )
         loop = ChunkedRun(simulation)
         self._simulations.append((program, self._dtype, loop))
@@ -370,30 +386,3 @@ class Network:
 
     def __str__(self) -> str:
         return str(self._lower(None, self._dt)[0])
-
-
-def _time_step(value: Any) -> float:
-    step = strip(value, second.dim, "dt")
-    if np.ndim(step):
-        raise ArgumentError(f"dt is one time, got {value!r}")
-    if not (np.isfinite(step) and step > 0):
-        raise ArgumentError(f"the time step must be a positive time, got {value!r}")
-    return step
-
-
-def _dtype(value: Any) -> Any:
-    try:
-        dtype = np.dtype(value)
-    except TypeError:
-        dtype = None
-    if dtype not in (np.dtype("float32"), np.dtype("float64")):
-        raise ArgumentError(f"dtype is 'float32' or 'float64', got {value!r}")
-    if dtype == np.dtype("float64") and not jax.config.jax_enable_x64:  # type: ignore[attr-defined]
-        raise ArgumentError(
-            "float64 has to be switched on in JAX before anything runs: jax.config.update('jax_enable_x64', True)"
-        )
-    return dtype
-
-
-def _backend() -> str:
-    return "cpu" if jax.default_backend() == "cpu" else "gpu"
