@@ -239,13 +239,13 @@ def timed_array_2d(values: Array, index: Array, i: Array) -> Array:
     return jnp.where(valid, found, jnp.nan)
 
 
-def remember(ring: Array, values: Array, now: Array) -> Array:
+def remember_row(ring: Array, values: Array, now: Array) -> Array:
     """The ring with the values of step ``now``; its rows are steps."""
     ring = jnp.asarray(ring)
     return ring.at[now % ring.shape[0]].set(jnp.asarray(values, ring.dtype))
 
 
-def past(ring: Array, now: Array, back: Array, i: Array) -> Array:
+def look_back(ring: Array, now: Array, back: Array, i: Array) -> Array:
     """Column i of a ring, ``back`` steps before ``now``: linear between steps; NaN for what it does not hold."""
     ring, length = jnp.asarray(ring), ring.shape[0]
     known = (back >= 0) & (back <= length - 1)
@@ -254,7 +254,7 @@ def past(ring: Array, now: Array, back: Array, i: Array) -> Array:
     return jnp.where(known, later + (back - whole) * (earlier - later), jnp.nan)
 
 
-def tally(counts: Array, place: Array) -> Array:
+def tally_bins(counts: Array, place: Array) -> Array:
     """Counts (elements, bins) with one more where ``place`` (in bins) falls; the upper end is in the last bin."""
     counts = jnp.asarray(counts)
     n, bins = counts.shape
@@ -295,9 +295,9 @@ RUNTIME: Mapping[str, Callable[..., Any] | float] = {
     "timed_array": timed_array,
     "timed_array_2d": timed_array_2d,
     "adaptive": adaptive,
-    "remember": remember,
-    "past": past,
-    "tally": tally,
+    "remember_row": remember_row,
+    "look_back": look_back,
+    "tally_bins": tally_bins,
     "propagator": propagator,
     "propagate": propagate,
     "power": power,

@@ -75,14 +75,14 @@ def timed_array_2d(values: Array, index: Array, i: Array) -> Array:
     return np.where(valid, values[np.clip(index, 0, len(values) - 1), np.where(valid, column, 0)], np.nan)
 
 
-def remember(ring: Array, values: Array, now: Array) -> Array:
+def remember_row(ring: Array, values: Array, now: Array) -> Array:
     """The ring with the values of step ``now``; its rows are steps."""
     ring = np.array(ring)
     ring[now % len(ring)] = values
     return ring
 
 
-def past(ring: Array, now: Array, back: Array, i: Array) -> Array:
+def look_back(ring: Array, now: Array, back: Array, i: Array) -> Array:
     """Column i of a ring, ``back`` steps before ``now``: linear between steps; NaN for what it does not hold."""
     length = len(ring)
     known = (back >= 0) & (back <= length - 1)
@@ -91,7 +91,7 @@ def past(ring: Array, now: Array, back: Array, i: Array) -> Array:
     return np.where(known, later + (back - whole) * (earlier - later), np.nan)
 
 
-def tally(counts: Array, place: Array) -> Array:
+def tally_bins(counts: Array, place: Array) -> Array:
     """Counts (elements, bins) with one more where ``place`` (in bins) falls; the upper end is in the last bin."""
     counts = np.array(counts)
     n, bins = counts.shape
@@ -152,9 +152,9 @@ RUNTIME: Mapping[str, Callable[..., Any] | float] = {
     "exp_divided": exp_divided,
     "timed_array": timed_array,
     "timed_array_2d": timed_array_2d,
-    "remember": remember,
-    "past": past,
-    "tally": tally,
+    "remember_row": remember_row,
+    "look_back": look_back,
+    "tally_bins": tally_bins,
     "power": power,
     "divide": np.true_divide,
     "floor_divide": np.floor_divide,

@@ -31,7 +31,7 @@ _RULES: Mapping[str, tuple[tuple[str, ...], str]] = {
     ),
     "minimum": (("minimum",), "{x}_minimum = where(samples == 1, _is_{x}, minimum({x}_minimum, _is_{x}))"),
     "maximum": (("maximum",), "{x}_maximum = where(samples == 1, _is_{x}, maximum({x}_maximum, _is_{x}))"),
-    "histogram": (("counts",), "{x}_counts = tally({x}_counts, (_is_{x} - {x}_low)/{x}_width)"),
+    "histogram": (("counts",), "{x}_counts = tally_bins({x}_counts, (_is_{x} - {x}_low)/{x}_width)"),
 }
 _WORTH = {"float": "_x", "integer": "1.0*_x", "boolean": "where(_x, 1.0, 0.0)"}
 

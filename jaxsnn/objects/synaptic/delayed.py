@@ -93,7 +93,7 @@ class Delayed:
         now: Expr = Name("t_in_timesteps")
         now = now if every == 1 else Binary("*", now, Number(every))
         back = Binary("/", args[1], Number(self.parts.dt, second.dim))
-        return Call("past", (Name(ring), now, back, column))
+        return Call("look_back", (Name(ring), now, back, column))
 
     def _length(self, delay: Expr, what: str) -> int:
         """Rows of the ring: the steps back to the longest delay, and both neighbours of it."""
@@ -133,7 +133,7 @@ class Delayed:
             own: Ref(ref.owner, ref.name, ref.type, ref.dim, "scalar"),
             "t_in_timesteps": Ref("clock", "t_in_timesteps", "integer", via="scalar"),
         }
-        values = Call("remember", (Name(ring), Name(own), Name("t_in_timesteps")))
+        values = Call("remember_row", (Name(ring), Name(own), Name("t_in_timesteps")))
         code = Code((Assign(ring, "=", values),), scope, {}, Source(""))
         # Before everything else in the step, so that a delay of 0 reads the value of now.
         window = Window(synapses.name, 0, length)
