@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -293,7 +293,7 @@ class Network:
         *,
         batch: int | None = None,
         noise: str = "same",
-        final: Iterable[str] = (),
+        final: str | Sequence[str] = (),
         memory: float | None = None,
         seed: int | None = None,
         dtype: Any = None,
@@ -313,9 +313,7 @@ class Network:
         """
         simulation = self.compile(dtype=dtype, execution=execution, namespace=namespace)
         params, state = simulation.init(current_seed() & 0xFFFFFFFF if seed is None else seed)
-        return sweep(
-            simulation, params, state, values, duration, batch=batch, noise=noise, final=tuple(final), memory=memory
-        )
+        return sweep(simulation, params, state, values, duration, batch=batch, noise=noise, final=final, memory=memory)
 
     def _loop(self, program: Program, parts: Parts) -> ChunkedRun:
         for known, dtype, loop in self._simulations:

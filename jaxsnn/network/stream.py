@@ -134,6 +134,17 @@ class Recording(Mapping[str, "Recorded"]):
     ``v`` with units and ``v_`` without, of shape (elements, times); that of a `PopulationRateMonitor` ``t`` and
     ``rate``. Arrays are read from disk when they are used: ``trace.v_[3, -1000:]`` reads a thousand numbers.
 
+    Example:
+        >>> import tempfile
+        >>> from jaxsnn import Network, NeuronGroup, Recording, StateMonitor
+        >>> from jaxsnn.units import ms
+        >>> cell = NeuronGroup(2, "dx/dt = 1/ms : 1", namespace={"ms": ms})
+        >>> trace = StateMonitor(cell, "x", record=True, name="trace")
+        >>> folder = tempfile.mkdtemp()
+        >>> Network(cell, trace).run(5 * ms, stream=folder)
+        >>> Recording(folder)["trace"].x.shape
+        (2, 50)
+
     Raises:
         NetworkError: if there is no recording in the folder.
     """

@@ -22,7 +22,7 @@ MEMORY = 2**30
 
 @dataclass(frozen=True)
 class Sweep:
-    """The runs of a sweep; their number is the first axis of everything.
+    """The runs of a sweep (`Network.sweep`); their number is the first axis of everything.
 
     A batch computes what separate runs compute, up to the last bit (XLA does not round the same for one number and for
     an array of them); with ``batch=1`` all bits are the same.
@@ -32,6 +32,15 @@ class Sweep:
         records: What the monitors recorded, as `Simulation.run` returns it: a `SpikeRecord`, or a dictionary of arrays.
         final: The values asked for at the end of the runs, by dotted name.
         batch: How many runs were carried out at once.
+
+    Example:
+        >>> from jaxsnn import Network, NeuronGroup, StateMonitor
+        >>> from jaxsnn.units import ms
+        >>> cell = NeuronGroup(1, "dx/dt = -x/tau : 1", namespace={"tau": 10 * ms}, name="cell")
+        >>> cell.x = 1
+        >>> found = Network(cell).sweep({"cell.tau": [5, 10, 20] * ms}, 10 * ms, final="cell.x")
+        >>> print(found.final["cell.x"][:, 0].round(3))
+        [0.135 0.368 0.607]
     """
 
     values: Mapping[str, np.ndarray]
@@ -71,8 +80,10 @@ def sweep(
         raise ArgumentError(f"noise is 'same' (all runs draw the same numbers) or 'own', got {noise!r}")
     final = (final,) if isinstance(final, str) else tuple(final)
 
-    def one(number: Any, chosen: Mapping[str, Any]) -> tuple[Any, Any, Any]:
-        p, s = params, state
+    begin_step = np.asarray(state.step)
+
+    def one(p: Params, s: State, number: Any, chosen: Mapping[str, Any]) -> tuple[Any, Any, Any]:
+        s = replace(s, step=begin_step)  # known, so that slow monitors know how many samples there are
         for path, value in chosen.items():
             owner, _, name = path.partition(".")
             if name in p.get(owner, {}):
@@ -89,7 +100,7 @@ def sweep(
         return record, ends, jnp.all(jnp.stack(finite)) if finite else jnp.asarray(True)
 
     first = {path: v[0] for path, v in given.items()}
-    result = jax.eval_shape(one, jnp.asarray(0), first)
+    result = jax.eval_shape(one, params, state, jnp.asarray(0), first)
     if batch is None:
         # A run holds its state twice, its record, and about as much again in between.
         size = 2 * (_bytes(result) + _bytes(state.values) + _bytes(state.rings) + _bytes(params))
@@ -97,12 +108,13 @@ def sweep(
     elif isinstance(batch, bool) or not isinstance(batch, int) or batch < 1:
         raise ArgumentError(f"batch is a number of runs of at least 1, got {batch!r}")
     batch = min(batch, runs)
-    many = jax.jit(jax.vmap(one)) if batch > 1 else _alone(one)
+    # Connections and weights are arguments: captured, they would be constants in the compiled code.
+    many = jax.jit(jax.vmap(one, in_axes=(None, None, 0, 0))) if batch > 1 else _alone(one)
     pieces = []
     for begin in range(0, runs, batch):
         # The last batch is filled up, so that one compilation serves all.
         number = np.minimum(np.arange(begin, begin + batch), runs - 1)
-        found = many(jnp.asarray(number), {path: v[number] for path, v in given.items()})
+        found = many(params, state, jnp.asarray(number), {path: v[number] for path, v in given.items()})
         keep = min(batch, runs - begin)
         pieces.append(jax.tree.map(lambda x, keep=keep: np.asarray(x)[:keep], found))
     records, ends, finite = jax.tree.map(lambda *parts: np.concatenate(parts), *pieces)
@@ -119,8 +131,9 @@ def sweep(
 def _alone(one: Callable[..., Any]) -> Callable[..., Any]:
     """One run in the form of a batch: compiled as `Simulation.run` compiles it, and so with the same bits."""
 
-    def many(number: Any, chosen: Mapping[str, Any]) -> Any:
-        return jax.tree.map(lambda x: jnp.asarray(x)[None], one(number[0], {path: v[0] for path, v in chosen.items()}))
+    def many(params: Params, state: State, number: Any, chosen: Mapping[str, Any]) -> Any:
+        found = one(params, state, number[0], {path: v[0] for path, v in chosen.items()})
+        return jax.tree.map(lambda x: jnp.asarray(x)[None], found)
 
     return many
 

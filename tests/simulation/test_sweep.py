@@ -78,6 +78,18 @@ def test_memory_decides_on_the_batch():
     assert net.sweep({"cells.tau": TAUS}, 10 * ms, memory=1).batch == 1
 
 
+def test_slow_monitors_and_a_network_that_has_run():
+    net, cells, _ = network(noise=False)
+    slow = snn.StateMonitor(cells, "v", record=0, dt=0.3 * ms, name="slow")
+    net.add(slow)
+    net.run(1 * ms)
+    before = slow.v.shape[1]
+    found = net.sweep({"cells.tau": [10, 20] * ms}, 2 * ms)
+    net.run(2 * ms)
+    np.testing.assert_allclose(found["slow"]["v"][0, :, 0], slow.v_[0, before:], atol=1e-8)
+    assert slow.v.shape[1] - before == 6
+
+
 def test_rows_initial_values_and_noise():
     net, cells, synapses = network(noise=False)
     weights = np.zeros((3, len(synapses)))

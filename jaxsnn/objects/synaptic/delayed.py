@@ -63,6 +63,7 @@ class Delayed:
         return True
 
     def evaluate(self, *args: Any, dt: float | None = None) -> Any:
+        """There is no past on the host."""
         raise ArgumentError(f"{self.synapses.name}: delayed(...) has a value during a run only; record the variable")
 
     def expand(self, name: str, args: tuple[Expr, ...], dt: float) -> Expr:
