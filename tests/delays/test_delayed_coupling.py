@@ -147,7 +147,7 @@ def test_what_is_refused():
     ):
         with pytest.raises(kind, match=message):
             run(model)
-    with pytest.raises(EquationError, match="delayed"):
+    with pytest.raises(EquationError, match=r"no function 'delayed' here. It stands in equations of Synapses"):
         run("w : 1", on_pre="x_post += delayed(x_pre, 1*second)")
     with pytest.raises(NumericalError, match=r"\.c of element 0 became nan.*delayed"):
         run("c_post = delayed(x_pre, where(t > 0.5*second/1000, 2, 0.1)*second/1000, 1*second/1000) : 1 (summed)")
