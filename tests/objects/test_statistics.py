@@ -124,3 +124,18 @@ def test_what_is_refused():
         print(snn.StatisticsMonitor(cells, "x", "mean").x.variance)
     with pytest.raises(AttributeError, match="no variable or attribute 'q'"):
         print(snn.StatisticsMonitor(cells, "x").q)
+
+
+def test_derivative_is_that_of_the_recorded_mean():
+    cells = snn.NeuronGroup(3, "dv/dt = (I - v)/(5*ms) : 1\nI : 1", threshold="v > 1", reset="v = 0", name="cells")
+    cells.I = [0.5, 2, 3]
+    stats = snn.StatisticsMonitor(cells, "v", name="stats")
+    trace = snn.StateMonitor(cells, "v", record=True, name="trace")
+    sim = snn.Network(cells, stats, trace).compile()
+    params, state = sim.init(0)
+    slopes = [
+        jax.grad(lambda p, value=value: value(*sim.run(p, state, 20 * ms)).sum())(params)["cells"]["I"]
+        for value in (lambda s, r: s["stats"]["v_mean"], lambda s, r: r["trace"]["v"].mean(0))
+    ]
+    np.testing.assert_allclose(slopes[0], slopes[1], rtol=1e-5)
+    assert abs(slopes[0][2]) > 0.1
