@@ -20,6 +20,7 @@ import jaxsnn
 from jaxsnn import plot
 from jaxsnn.bench import NETWORKS, Result, Spec, as_json, build, compare, table
 from jaxsnn.bench.measure import SIMULATORS, BenchmarkError, default_steps
+from jaxsnn.bench.training import Shape, compare_training
 from jaxsnn.errors import JaxsnnError
 from jaxsnn.events import Wiring, choose
 from jaxsnn.units import second
@@ -71,7 +72,14 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("--peer", choices=peers, help="compare with this simulator on one CPU thread, in float64")
     bench.add_argument("--recording", action="store_true", help="also without recording, to show what it costs")
     bench.add_argument("--steps", type=_whole(1), metavar="N", help="steps of a run (default: 2000 to 10000 by size)")
-    bench.add_argument("--repeats", type=_whole(1), default=3, metavar="N", help="runs after the first (default 3)")
+    bench.add_argument(
+        "--repeats", type=_whole(1), metavar="N", help="runs after the first (default 3; training steps: 20)"
+    )
+    bench.add_argument(
+        "--training",
+        action="store_true",
+        help="instead: a step of training a classifier, as equations and as a loop written by hand",
+    )
     bench.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to a file")
     return parser
 
@@ -173,13 +181,18 @@ _SETS: Mapping[str, _Set] = MappingProxyType(
 
 
 def _bench(given: argparse.Namespace) -> int:
+    if given.training:
+        # The shape of a published benchmark, for GPUs; a CPU gets one that it can do in a second.
+        shape = Shape() if jax.default_backend() == "gpu" else Shape(batch=32, steps=64, inputs=100)
+        print(compare_training(shape, given.repeats or 20, _say))
+        return 0
     chosen = _SETS[given.set]
     results: list[Result] = []
     failed = 0
     for name in given.networks or chosen.networks:
         for size in given.sizes or chosen.sizes or NETWORKS[name].sizes:
             try:
-                results += compare(_specs(given, chosen, name, size), given.repeats, _say)
+                results += compare(_specs(given, chosen, name, size), given.repeats or 3, _say)
             except BenchmarkError as error:
                 # One network that does not fit into memory leaves the others theirs.
                 print(f"jaxsnn bench: {error}", file=sys.stderr)

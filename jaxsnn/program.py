@@ -7,9 +7,9 @@ expression trees, names keep what they refer to, and ``print(program)`` shows th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from jaxsnn.equations.expressions import Expr, render
 from jaxsnn.equations.statements import Adapt, Assign, Propagate, Statement
@@ -21,6 +21,7 @@ __all__ = [
     "Code",
     "Deliver",
     "Emit",
+    "Invoke",
     "Link",
     "Operation",
     "Program",
@@ -44,14 +45,14 @@ Key = tuple[str, str]
 """(owner, name) of a variable, or (owner, event) of an event set."""
 
 
-def slot_position(when: str) -> float:
+def slot_position(when: str, slots: Sequence[str] = SLOTS) -> float:
     """Where a slot stands in the step: ``before_x`` < ``x`` < ``after_x``. Unknown slots raise KeyError."""
     for prefix, shift in (("before_", -0.25), ("after_", 0.25)):
-        if when.startswith(prefix) and when[len(prefix) :] in SLOTS:
-            return SLOTS.index(when[len(prefix) :]) + shift
-    if when not in SLOTS:
+        if when.startswith(prefix) and when[len(prefix) :] in slots:
+            return slots.index(when[len(prefix) :]) + shift
+    if when not in slots:
         raise KeyError(when)
-    return float(SLOTS.index(when))
+    return float(slots.index(when))
 
 
 @dataclass(frozen=True)
@@ -98,10 +99,8 @@ class Ref:
 
 @dataclass(frozen=True)
 class Link:
-    """A variable without values of its own: those of ``source``, looked at through an index.
-
-    ``table`` names the index array beside the program, ``variable`` is an integer variable that holds the index
-    (counted from element ``first`` of the source); without either, elements correspond one to one.
+    """A variable that is ``source`` through an index: the array ``table`` beside the program, the integer ``variable``
+    (counted from element ``first``), or one to one.
     """
 
     source: Key
@@ -162,36 +161,44 @@ class Operation:
     """Something done in a time step: in slot ``slot``, by ``order``, ties by ``name``.
 
     ``every``: the operation runs in steps that are multiples of this (its own clock, in steps of the program).
+    ``listed``: it runs in chosen steps only, which stand beside the program as the index ``<name>.steps``.
     """
 
     name: str
     slot: str
     order: int = 0
     every: int = 1
-    kind: ClassVar[str] = "operation"
+    listed: bool = False
+    form: ClassVar[str] = "operation"
 
     @property
-    def position(self) -> tuple[float, int, str]:
-        return slot_position(self.slot), self.order, self.name
+    def always(self) -> bool:
+        """Whether it runs in every step."""
+        return self.every == 1 and not self.listed
+
+    def position(self, slots: Sequence[str] = SLOTS) -> tuple[float, int, str]:
+        """Its place in a schedule: slot, order, name."""
+        return slot_position(self.slot, slots), self.order, self.name
 
     def head(self) -> str:
-        return self.kind
+        return self.form.format(self)
 
     def body(self) -> Iterator[str]:
         code = getattr(self, "code", None)
-        return iter(()) if code is None else code.lines()
+        return code.lines() if isinstance(code, Code) else iter(())
 
 
 @dataclass(frozen=True, kw_only=True)
 class Update(Operation):
-    """Run statements for all elements of a window: state updates, run_regularly, Poisson input."""
+    """Run statements for all elements of a window: state updates, run_regularly, Poisson input.
+
+    ``beat``: steps of the clock that ``t`` and ``dt`` in the code are those of, if it is not the operation's own.
+    """
 
     domain: Window
     code: Code
-    kind: ClassVar[str] = "update"
-
-    def head(self) -> str:
-        return f"update {self.domain}"
+    beat: int = 0
+    form: ClassVar[str] = "update {0.domain}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -207,10 +214,7 @@ class Threshold(Operation):
     condition: Expr
     code: Code  # no statements; scope and source of the condition
     refractory: bool = False
-    kind: ClassVar[str] = "threshold"
-
-    def head(self) -> str:
-        return f"threshold {self.domain} -> {self.event}"
+    form: ClassVar[str] = "threshold {0.domain} -> {0.event}"
 
     def body(self) -> Iterator[str]:
         yield render(self.condition) + ("  [where not_refractory]" if self.refractory else "")
@@ -223,10 +227,7 @@ class Reset(Operation):
     domain: Window
     event: str
     code: Code
-    kind: ClassVar[str] = "reset"
-
-    def head(self) -> str:
-        return f"reset {self.domain} on {self.event}"
+    form: ClassVar[str] = "reset {0.domain} on {0.event}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -239,10 +240,7 @@ class Emit(Operation):
     domain: Window
     event: str
     period: int = 0
-    kind: ClassVar[str] = "emit"
-
-    def head(self) -> str:
-        return f"emit {self.domain} -> {self.event}"
+    form: ClassVar[str] = "emit {0.domain} -> {0.event}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -270,11 +268,24 @@ class Deliver(Operation):
     code: Code
     delay: Ref | None = None
     max_delay: float = 0.0
-    kind: ClassVar[str] = "deliver"
 
     def head(self) -> str:
         after = "" if self.delay is None else f", {self.delay.name} interpolated, up to {self.max_delay * 1e3:g} ms"
         return f"deliver {self.source} -> {self.target} on {self.event}{after}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Invoke(Operation):
+    """Call a function of the user, ``function(t, values)``: new values, by dotted name, of variables it may write.
+
+    ``values`` reads every variable and event set by its dotted name.
+    """
+
+    function: Callable[[Any, Mapping[str, Any]], Mapping[str, Any] | None]
+    writes: tuple[Key, ...]
+
+    def head(self) -> str:
+        return f"invoke {self.function.__name__} -> {', '.join(map('.'.join, self.writes))}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -290,23 +301,22 @@ class Summed(Operation):
     target: Window
     code: Code
     clears: tuple[Window, ...] | None = None
-    kind: ClassVar[str] = "summed"
-
-    def head(self) -> str:
-        return f"summed {self.domain} -> {self.target}{'' if self.clears or self.clears is None else ' (adds)'}"
+    form: ClassVar[str] = "summed {0.domain} -> {0.target}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class RecordSpikes(Operation):
-    """Record which elements of a window are in an event set. ``label`` is the monitor's name in records."""
+    """Record which elements of a window are in an event set, and the values that expressions have for them."""
 
     domain: Window
     event: str
+    expressions: Mapping[str, Expr] = field(default_factory=dict)
+    code: Code | None = None
     label: str = ""
-    kind: ClassVar[str] = "record"
 
     def head(self) -> str:
-        return f"record {self.event} of {self.domain}"
+        with_ = f" with {', '.join(self.expressions)}" if self.expressions else ""
+        return f"record {self.event} of {self.domain}{with_}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -322,7 +332,6 @@ class RecordState(Operation):
     code: Code
     elements: int | None = None
     label: str = ""
-    kind: ClassVar[str] = "record"
 
     def head(self) -> str:
         return f"record {', '.join(self.expressions)} of {self.domain}"
@@ -335,10 +344,7 @@ class RecordRate(Operation):
     domain: Window
     event: str
     label: str = ""
-    kind: ClassVar[str] = "record"
-
-    def head(self) -> str:
-        return f"record rate of {self.event} of {self.domain}"
+    form: ClassVar[str] = "record rate of {0.event} of {0.domain}"
 
 
 @dataclass(frozen=True)
@@ -359,14 +365,6 @@ class Program:
     operations: tuple[Operation, ...]
     links: Mapping[Key, Link] = field(default_factory=dict)
 
-    def reads(self, key: Key) -> Iterator[Key]:
-        """The stored variables behind a name: itself, or what it is linked to and by."""
-        while (link := self.links.get(key)) is not None:
-            if link.variable is not None:
-                yield from self.reads(link.variable)
-            key = link.source
-        yield key
-
     def written(self) -> frozenset[Key]:
         """Variables that some operation changes; all others are constant during a run."""
         keys: set[Key] = set()
@@ -374,6 +372,8 @@ class Program:
             code = getattr(operation, "code", None)
             if isinstance(code, Code):
                 keys.update(code.scope[name].key for name in code.written)
+            if isinstance(operation, Invoke):
+                keys.update(operation.writes)
             if isinstance(operation, Threshold) and operation.refractory:
                 owner = operation.domain.owner
                 keys.update({(owner, "not_refractory"), (owner, "lastspike")})
@@ -392,7 +392,8 @@ class Program:
             if operation.slot != slot:
                 slot = operation.slot
                 lines.append(f"{slot}:")
-            every = f", every {operation.every} steps" if operation.every > 1 else ""
+            every = f", every {operation.every} steps" if operation.every > 1 else ", in steps of a list"
+            every = "" if operation.always else every
             lines.append(f"  {operation.name}: {operation.head()}{every}")
             lines.extend(f"    {line}" for line in operation.body())
         return "\n".join(lines)

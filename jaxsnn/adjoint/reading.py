@@ -15,7 +15,7 @@ from jaxsnn.equations.expressions import Binary, Call, Compare, Expr, calls, nam
 from jaxsnn.equations.functions import FUNCTIONS
 from jaxsnn.equations.statements import Adapt, Assign, Propagate, Statement
 from jaxsnn.errors import ArgumentError, NetworkError, NotSupportedError, did_you_mean
-from jaxsnn.program import Code, Deliver, Emit, Program, Reset, Summed, Threshold, Update
+from jaxsnn.program import Code, Deliver, Emit, Invoke, Program, Reset, Summed, Threshold, Update
 from jaxsnn.simulation.synaptic import analyse
 
 __all__ = ["Input", "Model", "read"]
@@ -76,11 +76,18 @@ def read(program: Program, parts: Any, own_delays: tuple[str, ...] = ()) -> Mode
             the message names the object.
     """
     for operation in program.operations:
-        if operation.every != 1:
+        if not operation.always:
             raise _refusal(operation.name, "has a clock of its own", "leave out its dt")
+        if isinstance(operation, Invoke):
+            raise _refusal(operation.name, "is a function that runs in every step", "leave it out")
     for owner, name in program.links:
         raise _refusal(owner, f"is linked to another group by {name}", "copy the values into a parameter")
     operations = program.operations
+    slots = [slot for slot, _, _ in (operation.position() for operation in operations)]
+    if slots != sorted(slots):
+        raise _refusal(
+            operations[0].name, "follows a schedule of its own", "leave the schedule of the network as it is"
+        )
     synaptic = {op.synapses for op in operations if isinstance(op, Deliver)}
     synaptic |= {name.rpartition(".")[0] for name in parts.indices if name.endswith((".i", ".j"))}
     for op in operations:

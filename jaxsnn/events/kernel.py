@@ -10,6 +10,7 @@ additions differs from run to run, hence so does the last bit of a sum.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax.numpy as jnp
@@ -25,7 +26,7 @@ from jaxsnn.events.contract import (
     evaluate_constants,
     with_outputs,
 )
-from jaxsnn.events.gpu.triton import Launch, Memory, Place, available
+from jaxsnn.events.gpu.triton import Kernel, Launch, Memory, Place, available
 from jaxsnn.events.gpu.walk import Lanes, block, walk, warps
 
 __all__ = ["EXECUTION", "available", "constant_values", "deliver"]
@@ -59,9 +60,8 @@ def deliver(
     operands = with_outputs(operands or Operands(), prepared.outputs, accumulators)
     numbers = None if wiring.synapse is None else launch.read(wiring.synapse)
     values = _values(prepared, numbers, contribution, operands, sums, launch)
-    size = block(wiring.n_source, FEWEST_SOURCES, MOST_SOURCES)
 
-    def body(memory: Memory, program: Array) -> None:
+    def body(size: int, memory: Memory, program: Array) -> None:
         lane = jnp.arange(size, dtype=jnp.int32)
         base = program * size
         source = base + lane
@@ -85,7 +85,11 @@ def deliver(
 
         walk(memory, row_start, Lanes(lane, source, active, lambda lane: base + lane), wiring, add)
 
-    return launch(body, programs=-(-wiring.n_source // size), warps=warps([wiring]))[0]
+    def kernel(copies: int) -> Kernel:
+        size = block(wiring.n_source, FEWEST_SOURCES, MOST_SOURCES, copies)
+        return Kernel(partial(body, size), -(-wiring.n_source // size), warps([wiring]), "deliver")
+
+    return launch(kernel)[0]
 
 
 def _values(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,8 +17,8 @@ from jaxsnn.equations.statements import Assign
 from jaxsnn.errors import DelayError, NetworkError, NotSupportedError
 from jaxsnn.events import Wiring, history_wiring, kernel
 from jaxsnn.objects.base import Connections, Parts
-from jaxsnn.objects.variables import HostVariable
-from jaxsnn.program import Deliver, Operation, Summed, Threshold
+from jaxsnn.objects.variables import HostVariable, VariableOwner
+from jaxsnn.program import Deliver, Emit, Key, Operation, Program, Summed, Threshold
 from jaxsnn.simulation import Params, Schedule, Setting, State, Tables
 from jaxsnn.simulation.synaptic import Analysis, analyse
 
@@ -52,13 +53,7 @@ class Assembly:
         layout, program = setting.layout, setting.program
         trees: dict[str, dict[str, dict[str, Any]]] = {"params": {}, "state": {}, "tables": {}}
         for (owner, name), given in parts.values.items():
-            variable = program.variables[(owner, name)]
-            value = given.value if isinstance(given, HostVariable) else np.asarray(given)
-            dtype = {"float": setting.dtype, "integer": np.int32, "boolean": np.bool_}[variable.type]
-            array = jnp.asarray(value, dtype)
-            if variable.scalar and array.ndim == 1 and array.shape[0] == 1:
-                array = array[0]
-            trees[layout.place((owner, name))].setdefault(owner, {})[name] = array
+            trees[layout.place((owner, name))].setdefault(owner, {})[name] = _array((owner, name), given, setting)
         wirings: dict[str, Wiring] = {}
         rings: dict[str, tuple[Any, ...]] = {}
         indices = {name: jnp.asarray(index, jnp.int32) for name, index in parts.indices.items()}
@@ -75,20 +70,56 @@ class Assembly:
                     indices.setdefault(name, jnp.asarray(ends, jnp.int32))
         schedules, cursors = {}, {}
         for name, (steps, index) in parts.schedules.items():
-            operation = next(op for op in program.operations if op.name == name)
+            operation = next(op for op in parts.operations if op.name == name)
             schedules[name] = _schedule(steps, index)
             now = -(-self.step // operation.every)  # the next step of its own clock
             period = getattr(operation, "period", 0)
             now = now % period if period else now
             cursors[name] = jnp.asarray(int(np.searchsorted(np.asarray(schedules[name].steps), now)), jnp.int32)
         events = {}
+        found = {(op.domain.owner, op.event) for op in program.operations if isinstance(op, Threshold | Emit)}
         for (owner, event), size in program.events.items():
             path = f"{owner}.{event}"
-            old = self.events.get(path)
+            old = self.events.get(path) if (owner, event) in found else None  # what is not active has no events
             events[path] = jnp.zeros(size, bool) if old is None or old.shape != (size,) else jnp.asarray(old)
         tables = Tables(key, trees["tables"], wirings, schedules, indices)
         state = State(jnp.asarray(self.step, jnp.int32), trees["state"], events, rings, cursors, tables)
         return trees["params"], state
+
+    def refreshed(
+        self, params: Params, state: State, parts: Parts, changed: Iterable[Key], setting: Setting
+    ) -> tuple[State, Params]:
+        """State and parameters with the values that some variables of the objects have now."""
+        trees: dict[str, dict[str, dict[str, Any]]] = {
+            "params": params,
+            "state": state.values,
+            "tables": state.tables.values,
+        }
+        for owner, name in changed:
+            place = setting.layout.place((owner, name))
+            array = _array((owner, name), parts.values[(owner, name)], setting)
+            trees[place] = {**trees[place], owner: {**trees[place][owner], name: array}}
+        tables = replace(state.tables, values=trees["tables"])
+        return replace(state, values=trees["state"], tables=tables), trees["params"]
+
+    def keep(self, state: State, program: Program, objects: Iterable[Any], done: int) -> None:
+        """Put the values of a state back into the objects, and keep the rest for the next run."""
+        owners = {o.name: o for o in objects if isinstance(o, VariableOwner)}
+        for owner, values in state.values.items():
+            for name, value in values.items():
+                host = owners[owner]._hosts.get(name) or owners[owner]._pasts[name]
+                host.value[...] = np.asarray(value).reshape(host.value.shape)
+                host.version += 1
+        active = {op.pathway for op in program.operations if isinstance(op, Deliver)}
+        for pathway, (kind, rings) in list(self.rings.items()):
+            if pathway not in active:  # spikes wait until the pathway goes on
+                self.rings[pathway] = (kind, tuple(np.roll(ring, done, axis=0) for ring in rings))
+            elif pathway not in state.rings:
+                del self.rings[pathway]
+        for pathway, found in state.rings.items():
+            self.rings[pathway] = (self.kinds[pathway], tuple(np.asarray(r) for r in found))
+        self.events = {path: np.asarray(v) for path, v in state.events.items()}
+        self.step += done
 
     def _pathway(
         self, operation: Deliver, given: Connections, setting: Setting
@@ -219,6 +250,14 @@ class Assembly:
             pairs = [interpolated.resize(pair, now, length) for pair in zip(old[:n], old[n:], strict=True)]
             return tuple(pair[k] for k in (0, 1) for pair in pairs)
         return tuple(resize(ring, now, length) for ring in old)
+
+
+def _array(key: Key, given: Any, setting: Setting) -> Any:
+    """The value of a variable on the device."""
+    variable = setting.program.variables[key]
+    value = given.value if isinstance(given, HostVariable) else np.asarray(given)
+    array = jnp.asarray(value, {"float": setting.dtype, "integer": np.int32, "boolean": np.bool_}[variable.type])
+    return array[0] if variable.scalar and array.shape == (1,) else array
 
 
 def _by_bits(steps: np.ndarray, operation: Deliver, code: Analysis, setting: Setting) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,25 +14,27 @@ from jaxsnn.equations.names import caller_namespace
 from jaxsnn.errors import ArgumentError, NetworkError, NotSupportedError
 from jaxsnn.events import EXECUTIONS, kernel
 from jaxsnn.network import storage
-from jaxsnn.network.arguments import backend, check_complete, dtype_of, time_step
 from jaxsnn.network.assembly import Assembly
-from jaxsnn.network.clock import count_anew
+from jaxsnn.network.members import Members
+from jaxsnn.network.profiling import Profile, Timing, operation_times
 from jaxsnn.network.progress import Report
-from jaxsnn.network.stream import Stream
-from jaxsnn.network.sweep import Sweep, sweep
-from jaxsnn.objects.base import Parts, Recorder, SimulationObject, current_seed
-from jaxsnn.objects.variables import VariableOwner
-from jaxsnn.program import Deliver, Program
+from jaxsnn.network.results.stream import Stream
+from jaxsnn.network.results.sweep import Sweep, sweep
+from jaxsnn.network.running import Switch, calls_of, run_steps
+from jaxsnn.network.times import adopt, rescale, tell_time
+from jaxsnn.objects.base import Parts, Recorder, current_seed
+from jaxsnn.objects.schedule.functions import NetworkOperation
+from jaxsnn.program import Program
 from jaxsnn.simulation import Params, Setting, Simulation, State, duration_steps
 from jaxsnn.simulation.gradient.setting import gradient_of
 from jaxsnn.simulation.hostloop import ChunkedRun, NotFinite
 from jaxsnn.surrogate import Surrogate
-from jaxsnn.units import Quantity, ms, second
+from jaxsnn.units import Quantity, ms, second, strip
 
 __all__ = ["Network"]
 
 
-class Network:
+class Network(Members):
     """Objects that run together, with one time step.
 
     Args:
@@ -54,53 +57,17 @@ class Network:
     """
 
     def __init__(self, *objects: Any, dt: Any = 0.1 * ms, dtype: Any = "float32") -> None:
-        self._objects: list[SimulationObject] = []
-        self._dt = time_step(dt)
-        self._dtype = dtype_of(dtype)
+        super().__init__()
+        self._dt = _time_step(dt)
+        self._dtype = _dtype(dtype)
         self._simulations: list[tuple[Program, Any, ChunkedRun]] = []
         self._kept = Assembly()
         self._stores: dict[str, dict[str, np.ndarray]] = {}
         self._trial = 0
+        self._switch = Switch()
         self.notes: tuple[str, ...] = ()
+        self.profiling_info: Profile | None = None
         self.add(*objects)
-
-    # ---- objects ------------------------------------------------------------------------------------
-
-    def add(self, *objects: Any) -> None:
-        """Add objects (or lists of them)."""
-        for given in objects:
-            if isinstance(given, SimulationObject):
-                if given not in self._objects:
-                    self._objects.append(given)
-            elif isinstance(given, Mapping):
-                self.add(*given.values())
-            elif isinstance(given, Iterable) and not isinstance(given, str):
-                self.add(*given)
-            else:
-                raise ArgumentError(
-                    f"a network holds groups, synapses and monitors, got {type(given).__name__} ({given!r})"
-                )
-
-    def remove(self, *objects: SimulationObject) -> None:
-        """Take objects out."""
-        for given in objects:
-            if given not in self._objects:
-                raise NetworkError(f"{getattr(given, 'name', given)!r} is not in this network")
-            self._objects.remove(given)
-
-    @property
-    def objects(self) -> tuple[SimulationObject, ...]:
-        """The objects in the order in which they were added."""
-        return tuple(self._objects)
-
-    def __getitem__(self, name: str) -> SimulationObject:
-        for given in self._objects:
-            if given.name == name:
-                return given
-        raise KeyError(f"there is no object {name!r} in this network; there are {[o.name for o in self._objects]}")
-
-    def __contains__(self, name: object) -> bool:
-        return any(o.name == name or o is name for o in self._objects)
 
     @property
     def t(self) -> Quantity:
@@ -114,7 +81,7 @@ class Network:
 
     @dt.setter
     def dt(self, value: Any) -> None:
-        new = time_step(value)
+        new = _time_step(value)
         if new == self._dt:
             return
         if any(np.any(ring) for _, rings in self._kept.rings.values() for ring in rings):
@@ -124,32 +91,25 @@ class Network:
         steps = round(self._kept.step * self._dt / new)
         if abs(self._kept.step * self._dt - steps * new) > 1e-4 * new:
             raise NetworkError(f"t = {self.t} is no multiple of the new time step {value}")
-        count_anew(self._objects, self._dt, new)
+        rescale(self._objects, self._dt / new)
         self._dt, self._kept.step, self._kept.rings = new, steps, {}
         self._tell_time(new)
 
     # ---- from objects to a simulation ------------------------------------------------------------------
 
-    def _label(self, names: Mapping[str, Any]) -> None:
-        taken = {o.name for o in self._objects}
-        for variable, value in names.items():
-            if (
-                isinstance(value, SimulationObject)
-                and any(value is o for o in self._objects)
-                and not variable.startswith("_")
-                and variable not in taken
-            ):
-                value.label(variable)
-
     def _lower(self, namespace: Mapping[str, Any] | None, dt: float) -> tuple[Program, Parts]:
         names = caller_namespace()
         self._label(names)
-        check_complete(self._objects)
+        self._check()
         parts = Parts(dt)
+        adopt(self._objects, self._switch, self._kept.step * self._dt, self._dt)
         self._tell_time(dt)
         for given in self._objects:
-            given.lower(parts, names if namespace is None else namespace)
-        operations = tuple(sorted(parts.operations, key=lambda op: op.position))
+            parts.lower(given, names if namespace is None else namespace)
+        for given in self._objects:
+            if isinstance(given, NetworkOperation):
+                given.check(parts)
+        operations = self._in_order(op for op in parts.operations if op.name not in parts.inactive)
         self.notes = tuple(parts.notes)
         return Program(dt, parts.variables, parts.events, operations, parts.links), parts
 
@@ -160,12 +120,10 @@ class Network:
             dt: Time step, if not the network's.
             namespace: Values of names; by default those visible where this is called.
         """
-        return self._lower(namespace, self._dt if dt is None else time_step(dt))
+        return self._lower(namespace, self._dt if dt is None else _time_step(dt))
 
     def _tell_time(self, dt: float) -> None:
-        for given in self._objects:
-            if isinstance(given, VariableOwner):
-                object.__setattr__(given, "_now", (self._kept.step * self._dt, dt))
+        tell_time(self._objects, self._kept.step * self._dt, dt)
 
     def compile(
         self,
@@ -204,16 +162,22 @@ class Network:
         """
         if execution is not None and execution not in EXECUTIONS:
             raise ArgumentError(f"there is no execution {execution!r}; there are {', '.join(EXECUTIONS)}")
-        if execution == "kernel" and not kernel.available(backend()):
+        if execution == "kernel" and not kernel.available(_backend()):
             raise ArgumentError("the execution 'kernel' needs an NVIDIA GPU; leave the choice to jaxsnn")
         if unroll is not None and (isinstance(unroll, bool) or not isinstance(unroll, int) or unroll < 1):
             raise ArgumentError(f"unroll is a number of steps of at least 1, got {unroll!r}")
-        program, parts = self._lower(namespace, self._dt if dt is None else time_step(dt))
+        program, parts = self._lower(namespace, self._dt if dt is None else _time_step(dt))
+        for given in self._objects:
+            if isinstance(given, NetworkOperation) and given.active and not given.compiled:
+                raise NotSupportedError(
+                    f"{given.name} is a function of Python, which a compiled simulation cannot call; make it a pure"
+                    f" function of JAX, NetworkOperation(function, writes=[...]), or set its active to False"
+                )
         return Simulation(
             program,
             lambda key, setting: self._trees(parts, key, setting),
-            dtype=self._dtype if dtype is None else dtype_of(dtype),
-            backend=backend(),
+            dtype=self._dtype if dtype is None else _dtype(dtype),
+            backend=_backend(),
             execution=execution,
             unroll=unroll,
             inputs=(inputs,) if isinstance(inputs, str) else tuple(inputs),
@@ -237,6 +201,7 @@ class Network:
         report: str | Callable[..., None] | None = None,
         report_period: Any = None,
         namespace: Mapping[str, Any] | None = None,
+        profile: bool | str = False,
         stream: str | Path | None = None,
     ) -> None:
         """Run for a time; objects keep their state, monitors go on recording.
@@ -247,6 +212,8 @@ class Network:
                 of ``(elapsed, completed, start, duration)``: seconds, a fraction, and two times.
             report_period: Least seconds between two calls of a report function.
             namespace: Values of names in the objects' texts; by default those visible where this is called.
+            profile: True to measure compilation, steps and functions of Python, ``"operations"`` to measure also each
+                operation by itself afterwards: see ``net.profiling_info`` and `profiling_summary`.
             stream: Folder that takes what the monitors record, instead of the monitors; see `Recording`.
 
         Ctrl-C ends the run with a consistent state: ``t``, values and monitors are those of the last chunk of steps.
@@ -256,11 +223,17 @@ class Network:
         steps = duration_steps(duration, self._dt)
         if report is not None and not callable(report) and report not in ("text", "stdout", "stderr"):
             raise ArgumentError(f"there is no report {report!r}; use 'text', 'stdout', 'stderr' or a function")
+        if profile not in (False, True, "operations"):
+            raise ArgumentError(f"profile is True, False or 'operations', got {profile!r}")
+        timing, begun = Timing(), time.perf_counter()
         program, parts = self._lower(namespace, self._dt)
+        calls = calls_of(self._objects, program, parts, self._schedule)
         loop = self._loop(program, parts)
         simulation = loop.simulation
         key = jax.random.fold_in(jax.random.key(current_seed() & 0xFFFFFFFF), self._trial)
         params, state = self._kept.trees(parts, key, simulation.setting)
+        if profile and loop.compile(params, state, steps):
+            timing.compilation = time.perf_counter() - begun
         monitors = {o.name: o for o in self._objects if isinstance(o, Recorder)}
 
         files = None if stream is None else Stream(stream, program, monitors, self._kept.step)
@@ -271,20 +244,37 @@ class Network:
             else:
                 monitors[label].receive(rows, first, self._dt)
 
-        with Report(report, report_period, steps, self._kept.step * self._dt, self._dt) as progress:
-            try:
-                state, done, stopped = loop(params, state, steps, receive, progress)
-            except NotFinite as failure:
-                # Values, time and recordings all end with the last good chunk.
-                self._write_back(failure.state, simulation, failure.step - self._kept.step)
-                raise failure.error from None
-            self._write_back(state, simulation, done)
+        def write_back(state: State, done: int) -> None:
+            self._kept.keep(state, program, self._objects, done)
+            self._tell_time(self._dt)
             if files is not None:
                 files.finish(self._kept.step)
+
+        first = self._kept.step
+        with Report(report, report_period, steps, first * self._dt, self._dt) as progress, self._switch as switch:
+            try:
+                state, stopped = run_steps(
+                    loop, self._kept, parts, params, state, steps, receive, progress, calls, switch, write_back, timing
+                )
+            except NotFinite as failure:
+                # Values, time and recordings all end with the last good chunk.
+                write_back(failure.state, failure.step - self._kept.step)
+                raise failure.error from None
+            if profile:
+                single = operation_times(simulation, params, state) if profile == "operations" else {}
+                count = self._kept.step - first
+                self.profiling_info = Profile(count, timing.compilation, timing.steps, timing.functions, single)
             if isinstance(stopped, KeyboardInterrupt):
                 raise KeyboardInterrupt(f"run interrupted at t = {self.t}") from stopped
             if stopped is not None:
                 raise stopped
+
+    def stop(self) -> None:
+        """Let a run that is under way end after its present step, as if its duration were over.
+
+        To be called by a `NetworkOperation` of Python or by a report function, which come between steps.
+        """
+        self._switch.asked = True
 
     def sweep(
         self,
@@ -323,29 +313,12 @@ class Network:
             program,
             lambda key, setting: self._trees(parts, key, setting),
             dtype=self._dtype,
-            backend=backend(),
+            backend=_backend(),
         )
         loop = ChunkedRun(simulation)
         self._simulations.append((program, self._dtype, loop))
         del self._simulations[:-4]
         return loop
-
-    def _write_back(self, state: State, simulation: Simulation, done: int) -> None:
-        owners = {o.name: o for o in self._objects if isinstance(o, VariableOwner)}
-        for owner, values in state.values.items():
-            for name, value in values.items():
-                host = owners[owner]._hosts.get(name) or owners[owner]._pasts[name]
-                host.value[...] = np.asarray(value).reshape(host.value.shape)
-                host.version += 1
-        kinds = {op.pathway: op for op in simulation.program.operations if isinstance(op, Deliver)}
-        for pathway, rings in state.rings.items():
-            self._kept.rings[pathway] = (self._kept.kinds[pathway], tuple(np.asarray(r) for r in rings))
-        for pathway in kinds:
-            if pathway not in state.rings:
-                self._kept.rings.pop(pathway, None)
-        self._kept.events = {path: np.asarray(v) for path, v in state.events.items()}
-        self._kept.step += done
-        self._tell_time(self._dt)
 
     # ---- store and restore -------------------------------------------------------------------------
 
@@ -384,3 +357,30 @@ class Network:
 
     def __str__(self) -> str:
         return str(self._lower(None, self._dt)[0])
+
+
+def _time_step(value: Any) -> float:
+    step = strip(value, second.dim, "dt")
+    if np.ndim(step):
+        raise ArgumentError(f"dt is one time, got {value!r}")
+    if not (np.isfinite(step) and step > 0):
+        raise ArgumentError(f"the time step must be a positive time, got {value!r}")
+    return step
+
+
+def _dtype(value: Any) -> Any:
+    try:
+        dtype = np.dtype(value)
+    except TypeError:
+        dtype = None
+    if dtype not in (np.dtype("float32"), np.dtype("float64")):
+        raise ArgumentError(f"dtype is 'float32' or 'float64', got {value!r}")
+    if dtype == np.dtype("float64") and not jax.config.jax_enable_x64:  # type: ignore[attr-defined]
+        raise ArgumentError(
+            "float64 has to be switched on in JAX before anything runs: jax.config.update('jax_enable_x64', True)"
+        )
+    return dtype
+
+
+def _backend() -> str:
+    return "cpu" if jax.default_backend() == "cpu" else "gpu"

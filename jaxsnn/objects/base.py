@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import weakref
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -13,11 +13,13 @@ import numpy as np
 
 from jaxsnn.equations.names import Constant
 from jaxsnn.errors import ArgumentError, NetworkError
+from jaxsnn.objects.access.formats import format_named
 from jaxsnn.program import Key, Link, Operation, Variable, slot_position
 from jaxsnn.units import second, strip
 
 __all__ = [
     "Connections",
+    "Part",
     "Parts",
     "Recorder",
     "SimulationObject",
@@ -43,7 +45,8 @@ class Parts:
     """What objects lower to: symbolic parts of the program, and the arrays beside it.
 
     What a clock rounds is kept beside it as it was: ``times`` are those of ``schedules`` in second, delays are in
-    ``connections``; ``methods`` says by which scheme the equations of an object are integrated.
+    ``connections``; ``methods`` says by which scheme the equations of an object are integrated. Operations named in
+    ``inactive`` are not carried out.
     """
 
     dt: float
@@ -58,10 +61,18 @@ class Parts:
     links: dict[Key, Link] = field(default_factory=dict)
     methods: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    inactive: set[str] = field(default_factory=set)
 
     def add(self, variable: Variable, value: Any) -> None:
         self.variables[variable.key] = variable
         self.values[variable.key] = value
+
+    def lower(self, given: SimulationObject, namespace: Mapping[str, Any]) -> None:
+        """Add an object; what it does is left out if it is not active."""
+        known = len(self.operations)
+        given.lower(self, namespace)
+        if not given.active:
+            self.inactive.update(operation.name for operation in self.operations[known:])
 
     def add_constants(self, owner: str, constants: Mapping[str, Constant]) -> None:
         """Numbers of the namespace, as variables of the object whose text uses them."""
@@ -82,6 +93,8 @@ class SimulationObject:
 
     when: str = "start"
     order: int = 0
+    active: bool = True
+    """Whether a run carries out what the object does; set it between runs."""
     _prefix: ClassVar[str] = "object"
     _given_name: str | None
     _label: str | None
@@ -95,18 +108,22 @@ class SimulationObject:
         self_name = name if name is not None else _free_name(self._prefix)
         object.__setattr__(self, "order_name", self_name)
         _live[self_name] = self
+        self._place(self_name, when, order)
+
+    def _place(self, name: str, when: str | None, order: int | None) -> None:
+        """Check and keep a place in the schedule."""
         if when is not None:
             try:
                 slot_position(when)
             except KeyError:
                 raise ArgumentError(
-                    f"{self_name}: there is no slot {when!r}; possible are start, groups, thresholds, synapses,"
+                    f"{name}: there is no slot {when!r}; possible are start, groups, thresholds, synapses,"
                     f" resets, end, each also with before_ or after_"
                 ) from None
             object.__setattr__(self, "when", when)
         if order is not None:
             if isinstance(order, bool) or not isinstance(order, int | np.integer):
-                raise ArgumentError(f"{self_name}: order is a whole number, got {order!r}")
+                raise ArgumentError(f"{name}: order is a whole number, got {order!r}")
             object.__setattr__(self, "order", int(order))
 
     @property
@@ -129,8 +146,85 @@ class SimulationObject:
         raise NotImplementedError
 
 
+class Part(SimulationObject):
+    """Something an object does besides its main work: in its network with it, at a place of its own in the schedule.
+
+    Attributes:
+        owner: The object.
+        when, order: Its slot, and its position in it.
+        active: Whether runs carry it out.
+    """
+
+    _order: int | None = None
+
+    def __init__(self, owner: SimulationObject, suffix: str, when: str, order: int | None = None) -> None:
+        # No call of the base class: its name is that of its owner with a suffix.
+        self.owner = owner
+        self.suffix = suffix
+        self._place(self.name, when, order)
+
+    @property
+    def order(self) -> int:
+        """Its position among the objects of its slot; that of the owner if none was given."""
+        return self.owner.order if self._order is None else self._order
+
+    @order.setter
+    def order(self, order: int) -> None:
+        self._order = order
+
+    @property
+    def name(self) -> str:
+        """The name of the owner and its own."""
+        return f"{self.owner.name}_{self.suffix}"
+
+    @property
+    def order_name(self) -> str:  # type: ignore[override]
+        """The name that decides between operations of equal order."""
+        return f"{self.owner.order_name}_{self.suffix}"
+
+    @property
+    def needs(self) -> tuple[SimulationObject, ...]:
+        return (self.owner,)
+
+
 class Recorder(SimulationObject):
     """Base class of monitors: they receive what their operation recorded, chunk by chunk."""
+
+    def _recorded(self) -> Mapping[str, Any]:
+        """What was recorded, by name, one row for each event or sample; and counts."""
+        raise NotImplementedError
+
+    def _elements_recorded(self) -> np.ndarray:
+        """The elements that are the columns of what is recorded at each time."""
+        return np.zeros(0, int)
+
+    def get_states(self, vars: str | Iterable[str] | None = None, units: bool = True, format: str = "dict") -> Any:
+        """What was recorded.
+
+        Args:
+            vars: Names, by default all.
+            units: False for plain numbers in base units.
+            format: ``"dict"``, a dictionary from names to arrays, or ``"pandas"``, a table with a row for each event or
+                sample (needs pandas, and ``units=False``).
+
+        Raises:
+            ArgumentError: for a name that the monitor does not have, and an unknown format.
+        """
+        given, recorded = format_named(format), self._recorded()
+        if vars is None:
+            # A table has one value in each row.
+            vars = [name for name in recorded if format == "dict" or name not in ("N", "count")]
+        values = {}
+        for name in [vars] if isinstance(vars, str) else vars:
+            if name not in recorded:
+                raise ArgumentError(f"{self.name} does not record {name!r}; it has {', '.join(recorded)}")
+            value = recorded[name]
+            value = value if units else getattr(value, "value", value)
+            if format == "dict" or np.ndim(value) < 2:
+                values[name] = value
+            else:  # a column for each element
+                values |= {f"{name}[{k}]": value[:, column] for column, k in enumerate(self._elements_recorded())}
+        return given.give(values, units, self.name)
 
     def receive(self, record: Mapping[str, np.ndarray], first_step: int, dt: float) -> None:
         """Append the record of a chunk that began at ``first_step``."""

@@ -9,10 +9,13 @@ import numpy as np
 
 from jaxsnn.equations.dimensions import Symbol
 from jaxsnn.equations.expressions import Expr
-from jaxsnn.errors import IndexRangeError
+from jaxsnn.equations.statements import Assign
+from jaxsnn.errors import ArgumentError, IndexRangeError, Source
 from jaxsnn.objects.base import Parts, SimulationObject
+from jaxsnn.objects.blocks import bind_block
+from jaxsnn.objects.schedule.runners import RunsCode
 from jaxsnn.objects.variables import HostVariable, VariableOwner
-from jaxsnn.program import Ref, Window
+from jaxsnn.program import Code, Ref, Window
 from jaxsnn.units import second
 
 __all__ = ["CLOCK", "TIME", "Group", "Subgroup"]
@@ -27,7 +30,7 @@ TIME = {
 }
 
 
-class Group(VariableOwner):
+class Group(RunsCode):
     """Base class of what can fire: neuron groups, Poisson groups, spike generators, and parts of them."""
 
     _prefix: ClassVar[str] = "group"
@@ -43,9 +46,21 @@ class Group(VariableOwner):
     def __getitem__(self, item: Any) -> Subgroup:
         return Subgroup(self, item)
 
+    def _elements_in(self, owner: VariableOwner) -> np.ndarray:
+        if not isinstance(owner, Group) or owner._parent is not self._parent:
+            raise IndexRangeError(f"{owner.name}: {self.name} has other neurons; an index is a part of the same group")
+        elements = np.arange(self._window.start, self._window.stop) - owner._window.start
+        if elements[0] < 0 or elements[-1] >= len(owner):
+            raise IndexRangeError(f"{owner.name}: not all neurons of {self.name} are among them")
+        return elements
+
     def _events(self) -> tuple[str, ...]:
         """Names of the events the group can have."""
         return ("spike",)
+
+    def _event_place(self, event: str) -> tuple[str, int]:
+        """Slot and order in which an event is found."""
+        return "thresholds", self.order
 
     def _ref(self, name: str, via: str = "self") -> Ref:
         """How code reads a name of this group, through an index."""
@@ -67,6 +82,26 @@ class Group(VariableOwner):
     def _linked_ref(self, name: str, via: str) -> Ref | None:
         """How code reads a linked variable; None for any other name."""
         return None
+
+    def _writable(self, by_all: bool = False) -> Mapping[str, str]:
+        """Why names cannot be written, for those that cannot; ``by_all``: by code that runs for all elements."""
+        reasons = dict.fromkeys(self._subexpressions(), "is computed by its text")
+        return reasons | dict.fromkeys(TIME, "is given by the simulator")
+
+    def _guards(self) -> dict[str, str]:
+        """Variables that elements may write only where a condition holds."""
+        return {}
+
+    def _regular_code(
+        self, statements: tuple[Assign, ...], source: Source, parts: Parts, namespace: Mapping[str, Any], dt: float
+    ) -> Code:
+        root, symbols, substitutes = self._parent, self._symbols(), self._code_substitutes()
+        binder = self._binder(namespace, dt)
+        block = bind_block(statements, source, symbols, root._writable(True), binder, substitutes)
+        scope = {name: self._ref(name) for name in symbols if name not in substitutes}
+        scope |= {n: Ref(root.name, n, c.type, c.dim, "scalar") for n, c in binder.constants.items()}
+        parts.add_constants(root.name, binder.constants)
+        return Code(block, scope, root._guards(), source)
 
     def _code_substitutes(self) -> Mapping[str, Expr]:
         """Names of code that stand for expressions: sub-expressions, ``lastspike`` in second."""
@@ -114,6 +149,15 @@ class Subgroup(Group):
         return f"{self._root.name}[{self._start}:{self._stop}]"
 
     @property
+    def active(self) -> bool:
+        """Whether runs carry out what the group does; a part of it cannot be switched by itself."""
+        return self._root.active
+
+    @active.setter
+    def active(self, active: bool) -> None:
+        raise ArgumentError(f"{self.name} is a part of {self._root.name}; assign {self._root.name}.active")
+
+    @property
     def N(self) -> int:
         """Number of neurons in the subgroup."""
         return self._stop - self._start
@@ -130,6 +174,9 @@ class Subgroup(Group):
 
     def _events(self) -> tuple[str, ...]:
         return self._root._events()
+
+    def _event_place(self, event: str) -> tuple[str, int]:
+        return self._root._event_place(event)
 
     def _symbols(self) -> Mapping[str, Symbol]:
         return self._root._symbols()

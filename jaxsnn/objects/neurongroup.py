@@ -10,12 +10,12 @@ import numpy as np
 from jaxsnn.equations.dimensions import Symbol, require
 from jaxsnn.equations.expressions import Binary, Call, Compare, Expr, Name, Number, names, parse, substitute
 from jaxsnn.equations.names import Binder
-from jaxsnn.equations.statements import Statement, parse_block
+from jaxsnn.equations.statements import Statement
 from jaxsnn.equations.system import Equations
 from jaxsnn.errors import ArgumentError, NotSupportedError, Source
 from jaxsnn.objects.base import Parts, SimulationObject, steps_of
-from jaxsnn.objects.blocks import bind_block, check_shared
-from jaxsnn.objects.groups import TIME, Group
+from jaxsnn.objects.blocks import check_shared
+from jaxsnn.objects.groups import TIME
 from jaxsnn.objects.integration import (
     check_refractory,
     integration_statements,
@@ -23,19 +23,18 @@ from jaxsnn.objects.integration import (
     stored_updates,
 )
 from jaxsnn.objects.linked import variable as links
-from jaxsnn.objects.variables import DTYPES, HostVariable
-from jaxsnn.program import Code, Ref, Reset, Threshold, Update, Variable
+from jaxsnn.objects.schedule.clocks import Clock, interval_of
+from jaxsnn.objects.schedule.events import SPIKE, Conditional, Resetter, Thresholder, event_conditions
+from jaxsnn.objects.variables import DTYPES, NEVER, NEVER_SECONDS, HostVariable
+from jaxsnn.program import Code, Ref, Update, Variable
 from jaxsnn.units import DIMENSIONLESS, second, strip
 
 __all__ = ["NeuronGroup"]
 
 _NOWHERE = Source("")
-NEVER = -(2**30)
-"""``lastspike`` in steps of a neuron that has not fired."""
-NEVER_SECONDS = -1e4
 
 
-class NeuronGroup(Group):
+class NeuronGroup(Conditional):
     """A group of neurons that follow one set of equations.
 
     Between spikes the state follows ``dx/dt = f(x, t)``; where ``threshold`` holds (and the neuron is not
@@ -52,9 +51,11 @@ class NeuronGroup(Group):
         reset: Statements in text, for the neurons that fired. ``""`` if nothing is reset.
         refractory: A time (``5*ms`` or text), or a condition in text; while it lasts, the threshold is not
             checked and variables marked ``(unless refractory)`` stay as they are.
+        events: More events, each with its condition in text: ``{"low": "v < -70*mV"}``. They are checked after the
+            threshold; `run_on_event`, ``Synapses(on_event=...)`` and `EventMonitor` say what happens then.
         namespace: Values of names in the text that are not variables. Without it, names are looked up where
             `run` or `compile` is called.
-        dt: Own time step, a multiple of the network's.
+        dt: Own time step, a multiple of the network's; or ``clock``, a `Clock` that has one.
         order: Position among objects of the same slot.
         name: Name; see `SimulationObject`.
 
@@ -90,8 +91,10 @@ class NeuronGroup(Group):
         threshold: str | None = None,
         reset: str | None = None,
         refractory: Any = False,
+        events: Mapping[str, str] | None = None,
         namespace: Mapping[str, Any] | None = None,
         dt: Any = None,
+        clock: Clock | None = None,
         order: int = 0,
         name: str | None = None,
     ) -> None:
@@ -102,15 +105,21 @@ class NeuronGroup(Group):
         self._n = int(N)
         self.method, self.method_options = method, method_options
         self.namespace = self._mapping(namespace)
-        self._dt = dt
+        self._dt = interval_of(dt, clock, self.name)
         equations = model if isinstance(model, Equations) else Equations(model)
         self.equations = Equations._of(equations.values(), Source(equations.source.text, f"{self.name}: equations"))
-        self.threshold = self._text(threshold, "threshold", "v > -50*mV")
+        conditions = event_conditions(self.name, self._text(threshold, "threshold", "v > -50*mV"), events)
+        self.threshold = conditions.get(SPIKE)
+        self._code_may_follow = threshold is None  # a spike among the events is answered by run_on_event
         self.reset = self._text(reset, "reset", "v = -60*mV")
         self.refractory = refractory
         self._check_names()
         self._check_arguments()
         self._now = (0.0, 1e-4)
+        self.thresholder = {event: Thresholder(self, event, text) for event, text in conditions.items()}
+        self.resetter: dict[str, Resetter] = {}
+        if self.reset is not None and self.reset.strip():
+            self.resetter[SPIKE] = Resetter(self, SPIKE, self.reset, "resets", None)
         hosts: dict[str, HostVariable] = {}
         for eq in self.equations.values():
             if eq.kind == "subexpression" and "constant over dt" not in eq.flags:
@@ -140,10 +149,9 @@ class NeuronGroup(Group):
                 raise self.equations.source.error(
                     f"{eq.name!r} is an attribute that every group has; choose another name", eq.span
                 )
-        # Their grammar; what the names in them mean is known only when the group runs.
-        for text, what, read in ((self.threshold, "threshold", parse), (self.reset, "reset", parse_block)):
-            if text is not None and text.strip():
-                read(text, Source(text, f"{self.name}: {what}"))
+        # Its grammar; what the names in it mean is known only when the group runs.
+        if self.threshold is not None and self.threshold.strip():
+            parse(self.threshold, Source(self.threshold, f"{self.name}: threshold"))
         check_refractory(self)
         check_shared(self.equations)
 
@@ -173,7 +181,7 @@ class NeuronGroup(Group):
                         f"{name}: {what} is given but no threshold, so nothing ever fires; write for example"
                         f" threshold='v > -50*mV'"
                     )
-        elif self.reset is None and not self._has_refractory:
+        elif self.reset is None and not self._has_refractory and not self._code_may_follow:
             reads = names(parse(self.threshold, Source(self.threshold, f"{name}: threshold")))
             driven = reads & (set(self.equations.differential) | set(self.equations.subexpressions))
             if driven:
@@ -271,9 +279,6 @@ class NeuronGroup(Group):
             return self._hosts["not_refractory"].value
         return None
 
-    def _events(self) -> tuple[str, ...]:
-        return ("spike",) if self.threshold is not None else ()
-
     def _guards(self) -> dict[str, str]:
         """Write protection of refractory neurons: variable -> condition."""
         if not self._has_refractory:
@@ -312,52 +317,18 @@ class NeuronGroup(Group):
                     **common,  # type: ignore[arg-type]
                 )
             )
-        if self.threshold is not None:
-            parts.events[(owner, "spike")] = self._n
-            source = Source(self.threshold, f"{owner}: threshold")
-            condition = self._bound(self.threshold, source, binder, Symbol("boolean"), "a threshold")
-            parts.operations.append(
-                Threshold(
-                    name=f"{self.order_name}_spike_thresholder",
-                    slot="thresholds",
-                    order=self.order,
-                    event="spike",
-                    condition=condition,
-                    code=self._code((), binder, {}, source),
-                    refractory=self._has_refractory,
-                    **common,  # type: ignore[arg-type]
-                )
-            )
-            if self.reset is not None and self.reset.strip():
-                source = Source(self.reset, f"{owner}: reset")
-                block = bind_block(
-                    parse_block(self.reset, source),
-                    source,
-                    self._symbols(),
-                    self._writable(),
-                    binder,
-                    self._code_substitutes(),
-                )
-                parts.operations.append(
-                    Reset(
-                        name=f"{self.order_name}_spike_resetter",
-                        slot="resets",
-                        order=self.order,
-                        event="spike",
-                        code=self._code(block, binder, {}, source),
-                        **common,  # type: ignore[arg-type]
-                    )
-                )
+        for part in (*self.thresholder.values(), *self.resetter.values(), *self._runners):
+            parts.lower(part, namespace)
         parts.add_constants(owner, binder.constants)
 
-    def _writable(self) -> Mapping[str, str]:
-        """Why names cannot be written, for those that cannot."""
+    def _writable(self, by_all: bool = False) -> Mapping[str, str]:
+        """Why names cannot be written, for those that cannot; ``by_all``: by code that runs for all neurons."""
         reasons = dict.fromkeys(self.equations.subexpressions, "is computed by its sub-expression")
         reasons |= dict.fromkeys((*TIME, "_lastspike", "lastspike"), "is given by the simulator")
         reasons |= {n: "is marked constant" for n, eq in self.equations.items() if "constant" in eq.flags}
         reasons |= dict.fromkeys(self._links, "is linked to a variable of another group")
-        reasons |= {n: "is shared by all neurons" for n, eq in self.equations.items() if "shared" in eq.flags}
-        return reasons
+        shared = {n: "is shared by all neurons" for n, eq in self.equations.items() if "shared" in eq.flags}
+        return reasons if by_all else {**reasons, **shared}
 
     def _code(
         self,

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from jaxsnn.equations.statements import parse_block
+from jaxsnn.equations.statements import Assign, parse_block
 from jaxsnn.equations.system import Equations
 from jaxsnn.errors import (
     ArgumentError,
@@ -22,15 +22,17 @@ from jaxsnn.errors import (
 from jaxsnn.objects.base import Parts, SimulationObject
 from jaxsnn.objects.groups import Group
 from jaxsnn.objects.linked import variable as links
+from jaxsnn.objects.schedule.clocks import Clock, interval_of
+from jaxsnn.objects.schedule.runners import CodeRunner, Times
 from jaxsnn.objects.synaptic.connecting import new_pairs
-from jaxsnn.objects.synaptic.delivery import lower_pathway
+from jaxsnn.objects.synaptic.delivery import lower_regular_delivery, regular_code
 from jaxsnn.objects.synaptic.equations import check_summed, lower_equations
 from jaxsnn.objects.synaptic.model import SynapticModel
 from jaxsnn.objects.synaptic.names import OWN, SynapticNames
 from jaxsnn.objects.synaptic.pathway import Pathway
 from jaxsnn.objects.synaptic.selection import SynapseSelection
 from jaxsnn.objects.variables import DTYPES, HostVariable
-from jaxsnn.program import Variable
+from jaxsnn.program import Code, Variable
 from jaxsnn.units import second, strip
 
 __all__ = ["Synapses"]
@@ -64,7 +66,7 @@ class Synapses(SynapticNames):
         on_event: The event that triggers the pathways, if not ``"spike"``; one for all, or by name of the pathway.
         multisynaptic_index: Name of a variable that numbers the synapses of one pair: ``S.w[i, j, k]``.
         method, method_options: Integration scheme of the clock-driven equations (see `NeuronGroup`).
-        dt: Time step of the clock-driven equations, a multiple of the network's.
+        dt: Time step of the clock-driven equations, a multiple of the network's; or ``clock``, a `Clock` that has one.
         namespace, name: as for `NeuronGroup`.
         order: Position of the clock-driven equations among objects of the same slot. Pathways have their own:
             ``S.pre.order`` (-1), ``S.post.order`` (1).
@@ -101,6 +103,7 @@ class Synapses(SynapticNames):
         method: Any = None,
         method_options: Mapping[str, Any] | None = None,
         dt: Any = None,
+        clock: Clock | None = None,
         namespace: Mapping[str, Any] | None = None,
         order: int = 0,
         name: str | None = None,
@@ -114,7 +117,7 @@ class Synapses(SynapticNames):
         self.namespace = self._mapping(namespace)
         self.multisynaptic_index = multisynaptic_index
         self.method, self.method_options = method, method_options
-        self._dt = dt
+        self._dt = interval_of(dt, clock, self.name)
         equations = model if isinstance(model, Equations) else Equations(model)
         self.model = SynapticModel.of(equations, f"{self.name}: model", self._taken(multisynaptic_index))
         self._i = np.zeros(0, np.int32)
@@ -310,9 +313,20 @@ class Synapses(SynapticNames):
                 parts.add(Variable(owner, name, v.type, v.dim, size, v.scalar, v.role), host)
         self._check_time_step(parts)
         lower_equations(self, parts, namespace)
-        for pathway in self._pathways.values():
-            if pathway.code.strip():
-                lower_pathway(self, pathway, parts, namespace)
+        for part in (*self._pathways.values(), *self._runners):
+            parts.lower(part, namespace)
+
+    def _lower_runner(self, runner: CodeRunner, parts: Parts, namespace: Mapping[str, Any], times: Times) -> None:
+        written = {statement.target for statement in parse_block(runner.code, runner.source)}
+        if any(self._end(name) is not None for name in written):
+            lower_regular_delivery(self, runner, parts, namespace, times)
+        else:
+            super()._lower_runner(runner, parts, namespace, times)
+
+    def _regular_code(
+        self, statements: tuple[Assign, ...], source: Source, parts: Parts, namespace: Mapping[str, Any], dt: float
+    ) -> Code:
+        return regular_code(self, statements, source, parts, namespace, dt)
 
     def _check_time_step(self, parts: Parts) -> None:
         if self._dt is not None and self.model.event_driven:

@@ -17,8 +17,11 @@ from jaxsnn.objects.base import SimulationObject, generator_for
 from jaxsnn.program import Variable
 from jaxsnn.units import DIMENSIONLESS, Quantity, strip
 
-__all__ = ["Attached", "HostVariable", "VariableOwner", "VariableView"]
+__all__ = ["DTYPES", "NEVER", "NEVER_SECONDS", "Attached", "HostVariable", "VariableOwner", "VariableView"]
 
+NEVER = -(2**30)
+"""``lastspike`` in steps of a neuron that has not fired."""
+NEVER_SECONDS = -1e4
 DTYPES = {"float": np.float64, "integer": np.int32, "boolean": np.bool_}
 
 
@@ -100,8 +103,12 @@ class VariableOwner(SimulationObject):
             condition = parse(item, source)
             values = self._evaluate(condition, source, np.arange(size), boolean=True, what="an index in text")
             return np.flatnonzero(np.broadcast_to(values, (size,)))
+        if item is Ellipsis or (isinstance(item, tuple) and not item):
+            return np.arange(size)
         if isinstance(item, slice):
             return np.arange(size)[item]
+        if isinstance(item, VariableOwner):
+            return item._elements_in(self)
         index = np.asarray(item)
         if index.dtype == bool:
             if index.shape != (size,):
@@ -123,6 +130,10 @@ class VariableOwner(SimulationObject):
                 f"{self.name}: index {int(index[wrong].flat[0])} is outside; there are {size} elements, 0 to {size - 1}"
             )
         return np.atleast_1d(np.where(index < 0, index + size, index)).ravel()
+
+    def _elements_in(self, owner: VariableOwner) -> np.ndarray:
+        """Numbers of its own elements among those of another object, when it is used as an index."""
+        raise IndexRangeError(f"{owner.name}: {self.name} is no index; use a group or a part of one")
 
     # ---- expressions -------------------------------------------------------------------------------
 

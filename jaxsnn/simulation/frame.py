@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,7 +39,15 @@ class Setting:
         """Whether a name keeps its value during a run."""
         if ref.owner == "clock":
             return ref.name == "dt"
-        return all(key not in self.layout.state and key not in self.inputs for key in self.program.reads(ref.key))
+        return all(key not in self.layout.state and key not in self.inputs for key in self.stored(ref.key))
+
+    def stored(self, key: Key) -> Iterator[Key]:
+        """The stored variables behind a name: itself, or what it is linked to and by."""
+        while (link := self.program.links.get(key)) is not None:
+            if link.variable is not None:
+                yield from self.stored(link.variable)
+            key = link.source
+        yield key
 
     def constant_name(self, scope: Mapping[str, Ref]) -> Callable[[str], bool]:
         return lambda name: name == "dt" or (name in scope and self.constant(scope[name]))
@@ -67,7 +75,8 @@ class Frame:
         dt = self.setting.program.dt * every
         if name == "dt":
             return jnp.asarray(dt, dtype)
-        steps = self.step if every == 1 else self.step // every
+        # Up: a slower clock, once it has ticked, shows the time of its next step.
+        steps = self.step if every == 1 else -(-self.step // every)
         if name == "t_in_timesteps":
             return steps
         per_second = round(1 / dt)
@@ -119,8 +128,11 @@ class Frame:
     def write(self, ref: Ref, window: Window, value: Array, mask: Array | None = None) -> None:
         """Replace the values of a window, where the mask holds."""
         old = self.value(ref.key)
-        part = _slice(old, window) if old.ndim else old
-        value = jnp.reshape(value, ()) if not old.ndim else value
+        if ref.via == "scalar":
+            value = jnp.reshape(value, ()) if not old.ndim and jnp.size(value) == 1 else value
+            self.values[ref.key] = jnp.broadcast_to(value, old.shape).astype(old.dtype)
+            return
+        part = _slice(old, window)
         new = jnp.broadcast_to(value, part.shape).astype(old.dtype)
         if mask is not None:
             new = blend(mask, new, part)

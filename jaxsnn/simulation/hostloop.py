@@ -15,7 +15,7 @@ import numpy as np
 
 from jaxsnn.errors import NumericalError
 from jaxsnn.program import RecordSpikes
-from jaxsnn.simulation.records import unpack
+from jaxsnn.simulation.records import AT_EVENTS, unpack
 from jaxsnn.simulation.simulation import Simulation
 from jaxsnn.simulation.state import Params, State
 
@@ -67,6 +67,7 @@ class ChunkedRun:
     def __init__(self, simulation: Simulation) -> None:
         self.simulation = simulation
         self._chunks: dict[int, Any] = {}
+        self._compiled: set[int] = set()
         self._finite = jax.jit(_finite)
         self._seconds_per_step = 0.0
         self._every = {
@@ -121,6 +122,15 @@ class ChunkedRun:
                 self._deliver(params, waiting, receive)
         return state, done, stopped
 
+    def compile(self, params: Params, state: State, steps: int) -> bool:
+        """Compile what a run needs, ahead of it; False if that was done before."""
+        chunk, length = self._chunk(params, state, steps)
+        if length in self._compiled:
+            return False
+        jax.block_until_ready(chunk(params, state, jnp.asarray(0, jnp.int32)))
+        self._compiled.add(length)
+        return True
+
     def _chunk(self, params: Params, state: State, steps: int) -> tuple[Any, int]:
         for length in sorted(self._chunks):
             if length >= min(steps, LONGEST) or length == max(self._chunks) >= self._limit:
@@ -146,7 +156,9 @@ class ChunkedRun:
             arrays = {name: np.asarray(values[: steps.size]) for name, values in fields.items()}
             if isinstance(operation, RecordSpikes):
                 row, index = unpack(arrays["spikes"], operation.domain.size)
+                values = {name: arrays[f"{AT_EVENTS}{name}"][row, index] for name in operation.expressions}
                 arrays = {
+                    **values,
                     "rows": row * operation.every + (steps[0] - first if steps.size else 0),
                     "index": index,
                 }

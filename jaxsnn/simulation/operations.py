@@ -6,20 +6,22 @@ during a run, ``apply(frame, prepared)`` in every step.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
+import jax
 import jax.numpy as jnp
 
 from jaxsnn.codegen.jax_guarded import GUARDED
 from jaxsnn.codegen.lower import Block, lower
-from jaxsnn.program import Code, Deliver, Emit, Operation, Reset, Summed, Threshold, Update, Window
+from jaxsnn.errors import ArgumentError, did_you_mean
+from jaxsnn.program import Code, Deliver, Emit, Invoke, Key, Operation, Reset, Summed, Threshold, Update, Window
 from jaxsnn.simulation.frame import Frame, Setting
 from jaxsnn.simulation.gradient.spikes import flags
 from jaxsnn.simulation.gradient.threshold import SmoothThreshold
 from jaxsnn.simulation.synaptic import DeliverStep, SummedStep
 
-__all__ = ["OPERATIONS", "OperationStep", "build"]
+__all__ = ["OPERATIONS", "OperationStep", "build", "touched"]
 
 
 class OperationStep(Protocol):
@@ -57,6 +59,14 @@ def _arguments(names: tuple[str, ...], code: Code, window: Window, every: int, f
     return [frame.clock("dt", every) if name == "dt" else frame.read(code.scope[name], window, every) for name in names]
 
 
+def touched(operation: Operation) -> Iterator[tuple[Key, str]]:
+    """The variables that the code of an operation reads or writes, and through which index."""
+    code = getattr(operation, "code", None)
+    if isinstance(code, Code):
+        for ref in code.scope.values():
+            yield ref.key, ref.via
+
+
 class UpdateStep:
     """Statements for all elements of a window."""
 
@@ -76,11 +86,12 @@ class UpdateStep:
 
     def prepare(self, frame: Frame) -> Any:
         op = self.operation
-        return prepare_block(self.block, op.code, op.domain, op.every, frame)
+        return prepare_block(self.block, op.code, op.domain, getattr(op, "beat", 0) or op.every, frame)
 
     def apply(self, frame: Frame, prepared: Any, mask: Any = None) -> None:
         op = self.operation
-        results = run_block(self.block, op.code, op.domain, op.every, frame, prepared, op.name)
+        beat = getattr(op, "beat", 0) or op.every
+        results = run_block(self.block, op.code, op.domain, beat, frame, prepared, op.name)
         for name, value in zip(self.block.returns, results, strict=True):
             frame.write(op.code.scope[name], op.domain, value, mask)
 
@@ -169,7 +180,73 @@ class EmitStep:
         frame.cursors[op.name] = cursor + hit.astype(cursor.dtype)
 
 
+class InvokeStep:
+    """A function of the user: it reads whatever it asks for, and gives new values."""
+
+    def __init__(self, operation: Invoke, setting: Setting) -> None:
+        self.operation = operation
+
+    def prepare(self, frame: Frame) -> Any:
+        return None
+
+    def apply(self, frame: Frame, prepared: Any) -> None:
+        op = self.operation
+        updates = op.function(frame.clock("t", op.every), Values(frame, op.name))
+        updates = {} if updates is None else updates
+        if not isinstance(updates, Mapping):
+            raise ArgumentError(
+                f"{op.name}: the function returns a dictionary such as {{'cells.v': v}}, got {updates!r}"
+            )
+        names = {".".join(key): key for key in op.writes}
+        for path, value in updates.items():
+            if path not in names:
+                raise ArgumentError(
+                    f"{op.name}: the function gives {path!r}, but may write {', '.join(names) or 'nothing'}; name what"
+                    f" it changes: writes=[{path!r}]"
+                )
+            old = frame.value(names[path])
+            if jnp.shape(value) not in (old.shape, (), (1,)):
+                raise ArgumentError(
+                    f"{op.name}: the new value of {path!r} has the shape {jnp.shape(value)}; it needs {old.shape}, or"
+                    f" one number"
+                )
+            new = jnp.reshape(value, old.shape) if jnp.size(value) == old.size else value
+            frame.values[names[path]] = jnp.broadcast_to(new, old.shape).astype(old.dtype)
+
+
+class Values(Mapping[str, Any]):
+    """What a function of the user can read: variables and event sets by dotted name, ``dt``, and random numbers."""
+
+    def __init__(self, frame: Frame, name: str) -> None:
+        self._frame, self._name = frame, name
+
+    @property
+    def key(self) -> Any:
+        """A random key of this function, another one in each step."""
+        words = jnp.stack(self._frame.words(self._name))
+        return jax.random.wrap_key_data(words, impl="threefry2x32")
+
+    def __getitem__(self, path: str) -> Any:
+        owner, _, name = path.rpartition(".")
+        if (owner, name) in self._frame.events:
+            return self._frame.events[(owner, name)]
+        if (owner, name) not in self._frame.setting.program.variables:
+            raise ArgumentError(
+                f"{self._name}: there is no variable {path!r} to read (sub-expressions are not kept: write them"
+                f" out).{did_you_mean(path, self)}"
+            )
+        return self._frame.value((owner, name))
+
+    def __iter__(self) -> Iterator[str]:
+        program = self._frame.setting.program
+        return iter([".".join(key) for key in (*program.variables, *program.events)])
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+
 OPERATIONS: Mapping[type[Operation], Any] = {
+    Invoke: InvokeStep,
     Update: UpdateStep,
     Reset: ResetStep,
     Threshold: ThresholdStep,

@@ -18,9 +18,11 @@ from jaxsnn.simulation.frame import Frame, Setting
 from jaxsnn.simulation.gradient.spikes import flags
 from jaxsnn.simulation.operations import prepare_block, run_block
 
-__all__ = ["RECORDS", "SpikeRecord", "pack", "unpack"]
+__all__ = ["AT_EVENTS", "RECORDS", "SpikeRecord", "pack", "unpack"]
 
 Array = Any
+AT_EVENTS = "at_events."
+"""Before the names of variables that are recorded at events."""
 
 
 @jax.tree_util.register_dataclass
@@ -29,13 +31,15 @@ class SpikeRecord:
     """Spikes of n elements over T steps, eight to a byte (see `pack` for the order of the bits).
 
     packed: (..., T, ceil(n / 8)) uint8; first_step: the step of the first row; size: n; floats: (..., T, n) spikes as
-    floats, which have a derivative, in a run with ``float_spikes``.
+    floats, which have a derivative, in a run with ``float_spikes``; values: (..., T, n) what the monitor records at
+    events, by name, for all elements: ``record.values["v"][record.dense()]`` are those of the events.
     """
 
     packed: Array
     first_step: Array
     size: int = field(metadata={"static": True})
     floats: Array | None = None
+    values: Mapping[str, Array] = field(default_factory=dict)
 
     def dense(self) -> Array:
         """(..., T, n) on the device: bool, or floats if the run has recorded them."""
@@ -88,13 +92,24 @@ def pack(flags: Array) -> Array:
 
 
 class SpikesStep:
-    """Bits of an event set."""
+    """Bits of an event set, and the values of expressions, of all elements (how many will fire is not known)."""
 
     def __init__(self, operation: RecordSpikes, setting: Setting) -> None:
         self.operation = operation
+        self.values = None
+        if operation.code is not None:
+            everything = RecordState(
+                name=operation.name,
+                slot=operation.slot,
+                domain=operation.domain,
+                every=operation.every,
+                expressions=operation.expressions,
+                code=operation.code,
+            )
+            self.values = StateStep(everything, setting)
 
     def prepare(self, frame: Frame) -> Any:
-        return None
+        return None if self.values is None else self.values.prepare(frame)
 
     def record(self, frame: Frame, prepared: Any) -> dict[str, Array]:
         op = self.operation
@@ -102,10 +117,13 @@ class SpikesStep:
         record = {"spikes": pack(flags(spikes))}
         if frame.float_spikes:
             record["floats"] = spikes.astype(frame.setting.dtype)
+        if self.values is not None:
+            record |= {f"{AT_EVENTS}{name}": x for name, x in self.values.record(frame, prepared).items()}
         return record
 
     def finish(self, rows: Mapping[str, Array], first_step: Array) -> Any:
-        return SpikeRecord(rows["spikes"], first_step, self.operation.domain.size, rows.get("floats"))
+        values = {name.removeprefix(AT_EVENTS): x for name, x in rows.items() if name.startswith(AT_EVENTS)}
+        return SpikeRecord(rows["spikes"], first_step, self.operation.domain.size, rows.get("floats"), values)
 
 
 class StateStep:

@@ -177,7 +177,7 @@ class Simulation:
     @cached_property
     def _twin(self) -> Twin:
         """What is differentiated in place of the run; built for the first derivative."""
-        return Twin(self.setting, self.gradient)
+        return Twin(self.setting, self.gradient, self.unroll or (32 if self.setting.backend == "gpu" else 1))
 
     def _without_tables(
         self, params: Params, state: State, inputs: Mapping[str, Array] | None, **settings: Any

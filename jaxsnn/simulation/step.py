@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxsnn.errors import ArgumentError
+from jaxsnn.program import Operation
 from jaxsnn.simulation.frame import Frame, Setting
 from jaxsnn.simulation.operations import OPERATIONS, build
 from jaxsnn.simulation.records import RECORDS
@@ -46,8 +47,15 @@ class Step:
         state: State,
         inputs: Mapping[str, Array] | None = None,
         float_spikes: bool = False,
+        places: Collection[int] | None = None,
+        fed: Mapping[str, tuple[Array, ...]] | None = None,
     ) -> tuple[State, Record]:
-        """The next state, and what the monitors record in this step."""
+        """The next state, and what the monitors record in this step.
+
+        Args:
+            places: the operations that are carried out, if not all.
+            fed: of pathways from elsewhere, what they add in this step.
+        """
         if inputs:
             params = {owner: dict(names) for owner, names in params.items()}
             for path, value in inputs.items():
@@ -67,12 +75,16 @@ class Step:
         frame = self.frame(params, state)
         frame.float_spikes = float_spikes
         record: Record = {}
-        for part, ready in zip(self.parts, prepared, strict=True):
+        for place, (part, ready) in enumerate(zip(self.parts, prepared, strict=True)):
             operation = part.operation
+            if places is not None and place not in places:
+                continue
             with jax.named_scope(operation.slot), jax.named_scope(operation.name):
                 if type(operation) in RECORDS:
                     record[operation.label] = part.record(frame, ready)
-                elif operation.every == 1:
+                elif fed and getattr(operation, "pathway", None) in fed:
+                    part.way.add(frame, fed[operation.pathway])
+                elif operation.always:
                     part.apply(frame, ready)
                 else:
                     sometimes(part, ready, frame)
@@ -101,7 +113,7 @@ class Step:
 
 
 def sometimes(part: Any, prepared: Any, frame: Frame) -> None:
-    """An operation with a slower clock: carried out in steps that are multiples of its own."""
+    """An operation with a clock of its own: carried out in steps that are multiples of it, or stand in a list."""
     before = (dict(frame.values), dict(frame.events), dict(frame.rings), dict(frame.cursors))
     operation = part.operation
     owner_event = None
@@ -119,9 +131,16 @@ def sometimes(part: Any, prepared: Any, frame: Frame) -> None:
             events[owner_event] = jnp.zeros_like(events[owner_event])
         return values, events, rings, cursors
 
-    frame.values, frame.events, frame.rings, frame.cursors = jax.lax.cond(
-        frame.step % operation.every == 0, due, skipped
-    )
+    frame.values, frame.events, frame.rings, frame.cursors = jax.lax.cond(_due(operation, frame), due, skipped)
+
+
+def _due(operation: Operation, frame: Frame) -> Array:
+    """Whether this step is one of an operation's own."""
+    if not operation.listed:
+        return frame.step % operation.every == 0
+    steps = frame.tables.indices[f"{operation.name}.steps"]
+    place = jnp.searchsorted(steps, frame.step)
+    return steps[jnp.minimum(place, steps.shape[0] - 1)] == frame.step
 
 
 def _key(path: str) -> tuple[str, str]:

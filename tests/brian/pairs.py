@@ -22,7 +22,16 @@ OURS = SimpleNamespace(
     **{name: getattr(units, name) for name in units.__all__},
     **{
         name: getattr(jaxsnn, name)
-        for name in ("NeuronGroup", "Synapses", "SpikeMonitor", "StateMonitor", "PopulationRateMonitor")
+        for name in (
+            "EventMonitor",
+            "NeuronGroup",
+            "PoissonGroup",
+            "PopulationRateMonitor",
+            "SpikeGeneratorGroup",
+            "SpikeMonitor",
+            "StateMonitor",
+            "Synapses",
+        )
     },
 )
 
@@ -99,9 +108,12 @@ class Both:
         for name, ours in self.objects[0].items():
             theirs = self.objects[1][name]
             match type(ours).__name__:
-                case "SpikeMonitor":
+                case "SpikeMonitor" | "EventMonitor":
                     steps = same_spikes(ours, theirs, self.dt, name)
                     assert silent or steps.size, f"{name}: nothing fired, so nothing was tested"
+                    for variable in ours.variables:
+                        new, expected = getattr(ours, f"{variable}_"), np.asarray(getattr(theirs, f"{variable}_")[:])
+                        same_values(new, expected, rtol, atol, f"{name}.{variable}")
                 case "StateMonitor":
                     same_traces(ours, theirs, rtol, atol, name)
                 case "PopulationRateMonitor":
@@ -109,6 +121,10 @@ class Both:
                     np.testing.assert_allclose(plain(ours.rate), plain(theirs.rate), rtol=rtol, err_msg=name)
                 case "NeuronGroup":
                     same_variables(ours, theirs, rtol, atol, name)
+                case "Synapses":
+                    for variable in (n for n, eq in ours.equations.items() if eq.kind != "subexpression"):
+                        new, expected = np.asarray(getattr(ours, f"{variable}_")), getattr(theirs, f"{variable}_")[:]
+                        same_values(new, np.asarray(expected), rtol, atol, f"{name}.{variable}")
         return self
 
 

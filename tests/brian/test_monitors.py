@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from brian.pairs import Both, plain, same_values
 
+import jaxsnn
+
 EQUATIONS = """
 dv/dt = (I - v)/tau : volt
 du/dt = -u/tau : 1
@@ -51,6 +53,20 @@ def test_every_kind_of_variable(brian, x64):
         return {"cells": cells, "trace": lib.StateMonitor(cells, ["double", "k", "odd", "I"], record=True)}
 
     Both(brian, build).run(10).same()
+
+
+def test_a_single_time_step(brian, x64):
+    """The values at the end of a run, which the next run records once more."""
+
+    def build(lib):
+        cells = group(lib)
+        return {"cells": cells, "trace": lib.StateMonitor(cells, ["v", "k", "double"], record=[1, 5, 7])}
+
+    both = Both(brian, build)
+    with pytest.raises(jaxsnn.errors.NetworkError, match="after a run only"):
+        both.ours.trace.record_single_timestep()
+    both.run(3).each(lambda lib, given: given.trace.record_single_timestep())
+    both.same().run(2).same()
 
 
 def test_a_shared_variable(brian, x64):

@@ -382,7 +382,7 @@ TABLE = (
         S.connect()
         Network(cells, S).run(1*ms)
         """,
-        NotImplementedError,
+        ValueError,
         ("S: cells has no event 'burst'", "spike"),
     ),
     Bad(

@@ -146,6 +146,67 @@ def several_groups():
     return [source, middle, last, first, second, back, *monitors]
 
 
+def driven(watched=False):
+    """A generator that repeats, and that a monitor looks at or none does: it drives two groups; plastic synapses."""
+    times = [0.1, 0.1, 0.3, 0.4, 0.4, 0.4, 0.4, 0.4, 0.4, 0.8] * ms
+    source = snn.SpikeGeneratorGroup(7, [0, 3, 5, 6, 1, 2, 0, 4, 5, 3], times, period=1.1 * ms, name="source")
+    one, two = (
+        snn.NeuronGroup(n, LEAKY, threshold="v > 0.4", reset="v = 0", refractory=1 * ms, method="exact", name=name)
+        for n, name in ((13, "one"), (6, "two"))
+    )
+    one.I = two.I = "1 + 0.1*i"
+    plain = snn.Synapses(source, one, "w : 1", on_pre="ge_post += w", name="plain")
+    plain.connect(condition="(i + j) % 2 == 0")
+    plain.w, plain.delay = "0.2 + 0.02*i", "0.1*(i % 3)*ms"
+    plastic = snn.Synapses(source, two, "w : 1", on_pre="ge_post += w\nw *= 0.9", on_post="w += 0.01", name="plastic")
+    plastic.connect()
+    plastic.w = "0.3 + 0.01*j"
+    between = [snn.Synapses(a, b, on_pre="gi_post -= 0.02", name=f"from_{a.name}") for a, b in ((one, two), (two, one))]
+    for synapses in between:
+        synapses.connect(condition="i != j")
+    monitors = [snn.SpikeMonitor(g, name=f"{g.name}_spikes") for g in ((one, two, source) if watched else (one, two))]
+    return [source, one, two, plain, plastic, *between, *monitors]
+
+
+def events():
+    """A group with several events, which takes the plain way, and one with a kernel that runs code in every step."""
+    cells = snn.NeuronGroup(
+        8,
+        "dv/dt = (I - v)/(5*ms) : 1\nI : 1\nn : integer",
+        threshold="v > 1",
+        reset="v = 0",
+        events={"half": "v > 0.5 and v < 0.7"},
+        method="exact",
+        name="cells",
+    )
+    cells.I = "2 + 0.5*i"
+    cells.run_on_event("half", "n += 1")
+    sink = snn.NeuronGroup(
+        6, "dv/dt = -v/(8*ms) : 1\nslow : 1", threshold="v > 1", reset="v -= 1", method="exact", name="sink"
+    )
+    sink.run_regularly("slow += 0.01*(v - slow); v += 0.02*slow")
+    other = snn.NeuronGroup(4, "dv/dt = 0.3/ms : 1", threshold="v > 1", reset="v = 0", method="euler", name="other")
+    other.run_regularly("v += 0.05*i", dt=0.4 * ms)  # with a clock of its own there is no kernel
+    half = snn.Synapses(cells, sink, on_pre="v_post += 0.3", on_event="half", name="half")
+    half.connect(condition="(i + j) % 2 == 0")
+    usual = snn.Synapses(cells, sink, on_pre="v_post += 0.2", delay=0.5 * ms, name="usual")
+    usual.connect(condition="(i + j) % 3 == 0")
+    back = snn.Synapses(sink, cells, on_pre="v_post += 0.1", name="back")
+    back.connect(condition="(i + j) % 2 == 1")
+    return [
+        cells,
+        sink,
+        other,
+        half,
+        usual,
+        back,
+        snn.SpikeMonitor(cells, name="spikes"),
+        snn.SpikeMonitor(sink, name="sink_spikes"),
+        snn.EventMonitor(cells, "half", name="half_events"),
+        snn.SpikeMonitor(other, variables="v", name="other_spikes"),
+    ]
+
+
 def everyone(delay=None):
     """Every neuron fires in every step, and counts: whole numbers, so that none can be lost."""
     cells = snn.NeuronGroup(17, "v : 1\nlast : 1", threshold="v >= 0", reset="last = v", name="cells")
@@ -157,17 +218,34 @@ def everyone(delay=None):
     return [cells, synapses, snn.SpikeMonitor(cells, name="spikes")]
 
 
+def counted():
+    """Pathways that leave a kernel: carried out statement by statement, and synapse by synapse."""
+    cells = snn.NeuronGroup(8, "dv/dt = (I - v)/(4*ms) : 1\nI : 1", threshold="v > 1", reset="v = 0", name="cells")
+    cells.I = "2.5 + 0.1*i"
+    counters = snn.NeuronGroup(3, "n : 1\nlast : 1", name="counters")
+    one = snn.Synapses(cells, counters, on_pre="n_post += 1; last_post = n_post", name="one")
+    two = snn.Synapses(cells, counters, on_pre="n_post += int(n_post >= 0)", delay=0.3 * ms, name="two")
+    one.connect()
+    two.connect(condition="i > j")
+    return [cells, counters, one, two, snn.SpikeMonitor(cells, name="spikes")]
+
+
 NETWORKS = {
     "everyone": everyone,
     "everyone, different delays": lambda: everyone("0.1*((i + j) % 6)*ms"),
     "recurrent": recurrent,
     "recurrent, one delay": lambda: recurrent(1.1 * ms),
     "recurrent, different delays": lambda: recurrent("0.3*((i + 2*j) % 9)*ms"),
+    "recurrent, never at once": lambda: recurrent("0.1*(1 + (i + 2*j) % 9)*ms"),
     "reset that reads": subthreshold_reset,
+    "counted": counted,
     "noisy": noisy,
     "plastic": plastic,
     "plastic, one delay": lambda: plastic(0.7 * ms),
     "plastic, different delays": lambda: plastic("0.4*((i + j) % 10)*ms"),
     "plastic loop": plastic_loop,
     "several groups": several_groups,
+    "driven": driven,
+    "driven, and watched": lambda: driven(watched=True),
+    "events": events,
 }

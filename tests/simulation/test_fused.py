@@ -15,10 +15,11 @@ from jax.sharding import AbstractDevice, AbstractMesh, use_abstract_mesh
 from simulation.fused_networks import NETWORKS
 
 import jaxsnn as snn
+from jaxsnn.bench import build
 from jaxsnn.events import kernel
-from jaxsnn.events.gpu import triton
+from jaxsnn.events.gpu import triton, walk
 from jaxsnn.simulation import SpikeRecord
-from jaxsnn.simulation.fused import Fused, run
+from jaxsnn.simulation.fused import Fused, launch, run
 from jaxsnn.units import ms
 
 STEPS = 30
@@ -70,6 +71,29 @@ def test_kernels_do_what_operations_do(name, x64):
         same(state.rings, wanted_state.rings)
 
 
+@pytest.fixture
+def all_long(monkeypatch):
+    """Every row counts as long, so that several programs share it."""
+    monkeypatch.setattr(launch, "LONG_ROW", 1)
+    monkeypatch.setattr(walk, "SHORT_ROW", 1)
+    monkeypatch.setattr(walk, "LANES", 2)
+    monkeypatch.setattr(launch, "SOURCES", 8)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["driven", "plastic", "recurrent", "recurrent, never at once"])
+def test_rows_that_several_programs_share(name, x64, all_long):
+    test_kernels_do_what_operations_do(name, None)
+
+
+def test_rows_that_wait_for_the_next_step_need_no_second_kernel(all_long, pretend):
+    for name, kernels in (("recurrent, never at once", 1), ("recurrent, different delays", 2)):
+        simulation = snn.Network(*NETWORKS[name](), dtype="float32").compile(dt=0.1 * ms)
+        params, state = simulation.init(0)
+        plan = Fused.of(simulation._step, params, state, simulation._step.prepare(params, state)).plan
+        assert (len(plan.later), len(plan.stages)) == (2 if kernels == 1 else 0, kernels)
+
+
 def test_a_delay_that_was_taken_back(x64):
     """Its ring is still there, with one slot: spikes act at once."""
     spikes = []
@@ -104,13 +128,18 @@ KERNELS = {
     "recurrent": (1, 1),
     "recurrent, one delay": (1, 1),
     "recurrent, different delays": (1, 1),
+    "recurrent, never at once": (1, 1),
     "reset that reads": (1, 1),
-    "noisy": (2, 2),
+    "counted": (1, 1),
+    "noisy": (1, 2),
     "plastic": (2, 2),
     "plastic, one delay": (2, 2),
     "plastic, different delays": (2, 2),
     "plastic loop": (2, 1),
-    "several groups": (4, 1),
+    "several groups": (3, 1),
+    "driven": (2, 2),
+    "driven, and watched": (2, 2),
+    "events": (4, 1),  # pathways out of a group without kernel or into one have kernels of their own
 }
 
 
@@ -124,6 +153,17 @@ def test_kernels_lower_for_cuda(name, pretend):
         text = traced.lower(lowering_platforms=("cuda",)).as_text()
     fused = Fused.of(simulation._step, params, state, simulation._step.prepare(params, state))
     assert (text.count("triton_kernel_call") or text.count("xla.gpu.triton"), len(fused.plan.groups)) == KERNELS[name]
+
+
+def test_groups_with_events_and_code_of_their_own(pretend):
+    """Code in every step is part of a kernel; several events, other clocks and recorded variables are not."""
+    simulation = snn.Network(*NETWORKS["events"]()).compile(dt=0.1 * ms)
+    params, state = simulation.init()
+    step = simulation._step
+    plan = Fused.of(step, params, state, step.prepare(params, state)).plan
+    assert [group.owner for group in plan.groups] == ["sink"]
+    assert "several" in plan.reasons["cells"]
+    assert "another clock" in plan.reasons["other"] or "when it fires" in plan.reasons["other"]
 
 
 def test_reasons_say_what_stands_in_the_way(pretend):
@@ -225,6 +265,17 @@ def test_batches_run_on_a_gpu(name):
             np.testing.assert_array_equal(records[label].dense()[k], record[label].dense())
         for one, other in zip(jax.tree.leaves(together.values), jax.tree.leaves(alone.values), strict=True):
             np.testing.assert_allclose(one[k], other, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.gpu
+def test_nothing_is_lost_between_the_threads_of_a_program():
+    """Sums that do not depend on their order, in a network where threads of a program would race often enough."""
+    network, _ = build("brunel", 10_000)
+    simulation = network.compile(execution="deterministic")
+    counts = [np.asarray(simulation.run(*simulation.init(1), 1000)[1]["spikes"].counts()) for _ in range(6)]
+    assert counts[0].sum() > 1000
+    for other in counts[1:]:
+        np.testing.assert_array_equal(counts[0], other)
 
 
 @pytest.mark.gpu

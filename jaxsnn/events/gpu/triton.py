@@ -11,11 +11,12 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.custom_batching import custom_vmap
 from jax.experimental import pallas as pl
 
 try:
@@ -70,7 +71,7 @@ try:
 except (ImportError, AttributeError):  # pragma: no cover - a JAX with other names
     HAS_RELAXED = False
 
-__all__ = ["HAS_RELAXED", "Launch", "Memory", "available", "interpreted"]
+__all__ = ["HAS_RELAXED", "Kernel", "Launch", "Memory", "available", "interpreted"]
 
 Place = tuple[str, int]
 """An array of a kernel: one that it reads, one that it changes, or one that it makes."""
@@ -100,8 +101,24 @@ class Memory(Protocol):
     def add(self, place: Place, index: Array, value: Array, mask: Array) -> None:
         """Add atomically."""
 
+    def barrier(self) -> None:
+        """Wait until all threads of the program are here.
+
+        Needed between a load and a store of the same elements. With fewer lanes than threads, several threads hold one
+        lane and each loads it, but only one of them stores: without a barrier a slow one loads what that has stored.
+        """
+
 
 Body = Callable[[Memory, Array], None]
+
+
+class Kernel(NamedTuple):
+    """What each program does, how many there are, of how many warps, and what profilers call them."""
+
+    body: Body
+    programs: int
+    warps: int = 4
+    name: str = "kernel"
 
 
 @dataclass
@@ -116,7 +133,7 @@ class Launch:
     ...     lane = jnp.arange(4)
     ...     memory.add(total, lane % 2, memory.load(x, lane, lane < 3), lane < 3)
     >>> with interpreted():
-    ...     changed, made = launch(body, programs=1)
+    ...     changed, made = launch(lambda copies: Kernel(body, programs=1))
     >>> changed[0].tolist()
     [2.0, 1.0]
     """
@@ -143,12 +160,18 @@ class Launch:
         self.made.append(jax.ShapeDtypeStruct((size,), dtype))
         return "made", len(self.made) - 1
 
-    def __call__(self, body: Body, programs: int, warps: int = 4) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
-        """Run the programs; the changed arrays in their own shapes and types, and the new ones."""
+    def __call__(self, kernel: Callable[[int], Kernel]) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
+        """Run the programs; the changed arrays in their own shapes and types, and the new ones.
+
+        ``kernel(copies)``: the kernel, where so many of it run at once. Under `jax.vmap` that is the size of the batch:
+        programs may then do more each, for there will be enough of them.
+        """
         given = [_flat(x) for x in self.given]
         changed = [_flat(x) for x in self.changed]
-        run = _interpret if getattr(_mode, "interpreted", False) else _compile
-        results = run(body, given, changed, self.made, programs, warps)
+        if getattr(_mode, "interpreted", False):
+            results = _interpret(kernel(1), given, changed, self.made)
+        else:
+            results = _batched(kernel, self.made)(given, changed)
         whole = tuple(_like(result, old) for result, old in zip(results[: len(changed)], self.changed, strict=True))
         return whole, tuple(results[len(changed) :])
 
@@ -189,30 +212,45 @@ class _Refs:
         value = jnp.broadcast_to(value, index.shape).astype(ref.dtype)
         (_relaxed_add if HAS_RELAXED else triton.atomic_add)(ref, (index,), value, mask=mask)
 
+    def barrier(self) -> None:
+        triton.debug_barrier()
 
-def _compile(
-    body: Body,
-    given: list[Array],
-    changed: list[Array],
-    made: list[jax.ShapeDtypeStruct],
-    programs: int,
-    warps: int,
-) -> list[Array]:
+
+def _batched(kernel: Callable[[int], Kernel], made: list[jax.ShapeDtypeStruct]) -> Callable[..., list[Array]]:
+    """A kernel that learns of the size of a batch."""
+
+    @custom_vmap
+    def launch(given: list[Array], changed: list[Array]) -> list[Array]:
+        return _compile(kernel(1), given, changed, made)
+
+    @launch.def_vmap
+    def rule(copies: int, batched: Any, given: list[Array], changed: list[Array]) -> tuple[list[Array], list[bool]]:
+        axes = jax.tree.map(lambda own: 0 if own else None, batched)
+        whole = kernel(copies)
+        run = jax.vmap(lambda given, changed: _compile(whole, given, changed, made), axes, axis_size=copies)
+        results = run(given, changed)
+        return results, [True] * len(results)
+
+    return launch
+
+
+def _compile(kernel: Kernel, given: list[Array], changed: list[Array], made: list[jax.ShapeDtypeStruct]) -> list[Array]:
     n_given, n_changed = len(given), len(changed)
 
-    def kernel(*refs: Any) -> None:
+    def program(*refs: Any) -> None:
         outputs = refs[n_given + n_changed :]
-        body(_Refs(refs[:n_given], outputs[:n_changed], outputs[n_changed:]), pl.program_id(0))
+        kernel.body(_Refs(refs[:n_given], outputs[:n_changed], outputs[n_changed:]), pl.program_id(0))
 
     anywhere = pl.BlockSpec(memory_space=pl.ANY)
     results = pl.pallas_call(
-        kernel,
+        program,
         out_shape=(*(jax.ShapeDtypeStruct(a.shape, a.dtype) for a in changed), *made),
-        grid=(programs,),
+        grid=(kernel.programs,),
         in_specs=[anywhere] * (n_given + n_changed),
         out_specs=(anywhere,) * (n_changed + len(made)),
         input_output_aliases={n_given + k: k for k in range(n_changed)},
-        compiler_params=triton.CompilerParams(num_warps=warps),
+        compiler_params=triton.CompilerParams(num_warps=kernel.warps),
+        name=kernel.name,
     )(*given, *changed)
     return list(results)
 
@@ -239,23 +277,21 @@ class _Host:
         array, live = self.arrays[place[0]][place[1]], np.asarray(mask)
         np.add.at(array, np.asarray(index)[live], np.broadcast_to(np.asarray(value), live.shape)[live])
 
+    def barrier(self) -> None:
+        """One lane after the other: nobody waits."""
+
 
 def _interpret(
-    body: Body,
-    given: list[Array],
-    changed: list[Array],
-    made: list[jax.ShapeDtypeStruct],
-    programs: int,
-    warps: int,
+    kernel: Kernel, given: list[Array], changed: list[Array], made: list[jax.ShapeDtypeStruct]
 ) -> list[Array]:
     memory = _Host(
         given=[np.array(x) for x in given],
         changed=[np.array(x) for x in changed],
         made=[np.zeros(x.shape, x.dtype) for x in made],
     )
-    order = range(programs)
+    order = range(kernel.programs)
     for program in reversed(order) if getattr(_mode, "backwards", False) else order:
-        body(memory, jnp.int32(program))
+        kernel.body(memory, jnp.int32(program))
     return [jnp.asarray(x) for x in (*memory.arrays["changed"], *memory.arrays["made"])]
 
 

@@ -54,10 +54,13 @@ def is_short(wiring: Wiring) -> bool:
     return wiring.n_synapses < SHORT_ROW * wiring.n_source
 
 
-def block(size: int, smallest: int, largest: int) -> int:
-    """How many elements a program takes: a power of two, so that there are about as many programs as run at a time."""
+def block(size: int, smallest: int, largest: int, copies: int = 1) -> int:
+    """How many elements a program takes: a power of two, so that there are about as many programs as run at a time.
+
+    ``copies``: how many such kernels there are at once.
+    """
     found = smallest
-    while found < largest and found * PROGRAMS < size:
+    while found < min(largest, size) and found * PROGRAMS < size * copies:
         found *= 2
     return found
 

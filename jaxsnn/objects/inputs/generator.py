@@ -211,3 +211,5 @@ class SpikeGeneratorGroup(Group):
             )
         )
         self._new = False
+        for runner in self._runners:
+            parts.lower(runner, namespace)

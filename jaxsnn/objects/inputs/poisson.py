@@ -160,6 +160,8 @@ class PoissonGroup(Group):
             )
         )
         parts.add_constants(owner, binder.constants)
+        for runner in self._runners:
+            parts.lower(runner, namespace)
 
 
 class PoissonInput(SimulationObject):

@@ -7,12 +7,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from jaxsnn.errors import ArgumentError, NetworkError
+from jaxsnn.errors import NetworkError
 from jaxsnn.objects.base import Parts, Recorder, SimulationObject, steps_of
 from jaxsnn.objects.groups import Group
-from jaxsnn.objects.monitors.pieces import Pieces, check_fires, seconds
+from jaxsnn.objects.monitors.pieces import Pieces, check_fires, seconds, smoothing
 from jaxsnn.program import RecordRate
-from jaxsnn.units import Quantity, hertz, quantity, second, strip
+from jaxsnn.units import Quantity, hertz
 
 __all__ = ["PopulationRateMonitor"]
 
@@ -89,22 +89,8 @@ class PopulationRateMonitor(Recorder):
         number of steps).
         """
         dt = self._dt()
-        if isinstance(window, str):
-            if width is None:
-                raise ArgumentError(f"{self.name}: give a width, for example width=10*ms")
-            steps = float(strip(quantity(width), second.dim, f"{self.name}: width")) / dt
-            if window == "gaussian":
-                half = int(np.ceil(2 * steps))
-                kernel = np.exp(-(np.arange(-half, half + 1) ** 2) / (2 * steps**2))
-            elif window == "flat":
-                kernel = np.ones(max(1, 2 * int(steps / 2 + 1e-9) + 1))
-            else:
-                raise ArgumentError(f"{self.name}: there is no window {window!r}; use 'flat', 'gaussian' or an array")
-        else:
-            if width is not None:
-                raise ArgumentError(f"{self.name}: an array is a window by itself; leave width out")
-            kernel = np.asarray(window, float)
-        return Quantity(np.convolve(self._data.joined()[1], kernel / kernel.sum(), mode="same"), hertz.dim)
+        kernel = smoothing(self.name, window, width, dt)
+        return Quantity(np.convolve(self._data.joined()[1], kernel, mode="same"), hertz.dim)
 
     def binned_rate(self, bin_size: Any) -> tuple[Quantity, Quantity]:
         """(times of the bins' beginnings, mean rate in each), for bins of a whole number of steps."""
@@ -113,6 +99,9 @@ class PopulationRateMonitor(Recorder):
         t, rate, _ = self._data.joined()
         bins = rate.size // per
         return seconds(t[: bins * per : per]), Quantity(rate[: bins * per].reshape(bins, per).mean(1), hertz.dim)
+
+    def _recorded(self) -> Mapping[str, Any]:
+        return {"t": self.t, "rate": self.rate, "N": len(self.t)}
 
     def snapshot(self) -> dict[str, np.ndarray]:
         return dict(zip(("t", "rate", "dt"), map(np.copy, self._data.joined()), strict=True))

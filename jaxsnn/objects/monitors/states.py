@@ -7,14 +7,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from jaxsnn.equations.expressions import Name, names
-from jaxsnn.errors import ArgumentError, NetworkError, Source, did_you_mean
+from jaxsnn.errors import ArgumentError, NetworkError
 from jaxsnn.objects.base import Parts, Recorder, SimulationObject, steps_of
 from jaxsnn.objects.groups import Group
-from jaxsnn.objects.monitors.pieces import seconds
-from jaxsnn.objects.synaptic.names import SynapticNames
-from jaxsnn.objects.variables import VariableOwner
-from jaxsnn.program import Code, RecordState, Ref, Window
+from jaxsnn.objects.monitors.pieces import check_variables, recorded, seconds
+from jaxsnn.objects.schedule.clocks import Clock, EventClock, interval_of, listed_steps
+from jaxsnn.objects.variables import VariableOwner, VariableView
+from jaxsnn.program import RecordState
 from jaxsnn.units import DIMENSIONLESS, Quantity
 
 __all__ = ["StateMonitor"]
@@ -28,6 +27,8 @@ class StateMonitor(Recorder):
         variables: One name or several; ``True`` for all.
         record: Element numbers, a condition in text, or True for all.
         dt: Interval of recording, a multiple of the time step; that of the source if left out.
+        clock: A `Clock` in place of dt, or an `EventClock`: values at its times only (a compiled simulation records all
+            steps).
         when: Slot of recording; ``"start"`` records x(t) before anything happens in the step.
 
     ``M.v`` has shape (elements, times); ``M[k].v`` is the trace of element k; ``M.t`` the times.
@@ -52,6 +53,7 @@ class StateMonitor(Recorder):
         record: Any = True,
         *,
         dt: Any = None,
+        clock: Clock | EventClock | None = None,
         when: str = "start",
         order: int = 0,
         name: str | None = None,
@@ -60,17 +62,9 @@ class StateMonitor(Recorder):
         if not isinstance(source, VariableOwner):
             raise ArgumentError(f"{self.name}: records groups and synapses, got {type(source).__name__}")
         self.source = source
-        symbols = source._symbols()
-        if variables is True:
-            variables = [n for n in symbols if n in {*source._hosts, *source._links, *source._subexpressions()}]
-        self.variables = (variables,) if isinstance(variables, str) else tuple(variables)  # type: ignore[arg-type]
-        for variable in self.variables:
-            if variable not in symbols:
-                raise ArgumentError(
-                    f"{self.name}: {source.name} has no variable {variable!r} to record."
-                    f"{did_you_mean(variable, symbols)}"
-                )
-        self._dt = dt
+        self.variables = check_variables(self.name, source, variables)
+        self._times = clock if isinstance(clock, EventClock) and dt is None else None
+        self._dt = dt if self._times is not None else interval_of(dt, clock, self.name)
         self._record = record
         if record is False or (record is None):
             raise ArgumentError(f"{self.name}: nothing is recorded; give record=True or element numbers")
@@ -94,31 +88,11 @@ class StateMonitor(Recorder):
         source = self.source
         own = getattr(source._parent if isinstance(source, Group) else source, "_dt", None)
         interval = own if self._dt is None else self._dt
-        every = 1 if interval is None else steps_of(interval, parts.dt, f"{self.name}: dt")
-        if isinstance(source, Group):
-            window = source._window
-            substitutes = dict(source._code_substitutes())
-            ref = source._ref
-        else:
-            window = Window(source.name, 0, len(source))
-            substitutes = dict(source._code_substitutes())
-            ref = source._ref
-        binder = source._binder(namespace, parts.dt * every)
-        origin = Source(", ".join(self.variables), self.name)
-        expressions = {v: binder.expand(binder.bind(substitutes.get(v, Name(v)), origin)) for v in self.variables}
-        owner = source._parent.name if isinstance(source, Group) else source.name
-        scope: dict[str, Ref] = {}
-        for expr in expressions.values():
-            for n in names(expr):
-                if n in binder.constants:
-                    constant = binder.constants[n]
-                    scope[n] = Ref(owner, n, constant.type, constant.dim, "scalar")
-                else:
-                    scope[n] = ref(n)
-        if isinstance(source, SynapticNames):
-            source._provide(parts, scope.values())
-        binder_constants = {n: c for n, c in binder.constants.items() if (owner, n) not in parts.variables}
-        parts.add_constants(owner, binder_constants)
+        every = 1 if interval is None or self._times else steps_of(interval, parts.dt, f"{self.name}: dt")
+        if self._times is not None:
+            self._steps = listed_steps(self._times, parts.dt, self.name)
+        window = source._window
+        expressions, code = recorded(self.name, source, self.variables, parts, namespace, parts.dt * every)
         if self._index is not None:
             parts.indices[self.order_name] = self._index.astype(np.int32)
         parts.operations.append(
@@ -129,16 +103,32 @@ class StateMonitor(Recorder):
                 every=every,
                 domain=window,
                 expressions=expressions,
-                code=Code((), scope),
+                code=code,
                 elements=None if self._index is None else int(self._index.size),
                 label=self.name,
             )
         )
 
     def receive(self, record: Mapping[str, np.ndarray], first_step: int, dt: float) -> None:
-        self._t.append(record["step"] * dt)
+        kept: Any = slice(None)
+        if self._times is not None:
+            kept = np.isin(record["step"], self._steps)
+        self._t.append(record["step"][kept] * dt)
         for variable in self.variables:
-            self._values[variable].append(record[variable])
+            self._values[variable].append(record[variable][kept])
+
+    def record_single_timestep(self) -> None:
+        """Record the values of now: after a run those at its end, which otherwise only the next run would record.
+
+        Raises:
+            NetworkError: before the first run.
+        """
+        if not self._t:
+            raise NetworkError(f"{self.name}: a single time step can be recorded after a run only")
+        self._t.append(np.array([self.source._time()[0]]))
+        for variable in self.variables:
+            values = VariableView(self.source, variable)._plain(self.record)
+            self._values[variable].append(np.broadcast_to(values, (1, self.record.size)))
 
     def _joined(self, variable: str) -> np.ndarray:
         pieces = self._values[variable]
@@ -177,6 +167,16 @@ class StateMonitor(Recorder):
             raise NetworkError(f"{self.name} does not record element {missing[0]} of {self.source.name}")
         rows = np.array([positions[int(k)] for k in wanted])
         return _Recorded(self, int(rows[0]) if np.ndim(item) == 0 and not isinstance(item, str | slice) else rows)
+
+    def _elements_recorded(self) -> np.ndarray:
+        return self.record
+
+    def _recorded(self) -> Mapping[str, Any]:
+        rows: dict[str, Any] = {"t": self.t}
+        for name in self.variables:
+            value = self._get(name)
+            rows[name] = Quantity(value.value.T, value.dim) if isinstance(value, Quantity) else value.T
+        return {**rows, "N": len(self.t)}
 
     def snapshot(self) -> dict[str, np.ndarray]:
         t = np.concatenate(self._t) if self._t else np.zeros(0)

@@ -23,7 +23,7 @@ from jaxsnn.units import second
 if TYPE_CHECKING:
     from jaxsnn.objects.synapses import Synapses
 
-__all__ = ["check_summed", "event_driven_statements", "lower_equations"]
+__all__ = ["check_summed", "code_for_all", "event_driven_statements", "lower_equations"]
 
 _ELAPSED = "_elapsed"
 _STEP = "_step"
@@ -157,7 +157,7 @@ def _update(
     every: int,
     window: Window | None = None,
 ) -> None:
-    code = _code(synapses, statements, binder, parts)
+    code = code_for_all(synapses, statements, binder, parts)
     parts.operations.append(
         Update(
             name=f"{synapses.order_name}_{what}",
@@ -170,7 +170,8 @@ def _update(
     )
 
 
-def _code(synapses: Synapses, statements: Iterable[Statement], binder: Binder, parts: Parts) -> Code:
+def code_for_all(synapses: Synapses, statements: Iterable[Statement], binder: Binder, parts: Parts) -> Code:
+    """Statements that run for all synapses, with what they read made known to the program."""
     scope = synapses._scope(binder.constants) | past_refs(synapses)
     statements = tuple(statements)
     read = set().union(*map(_reads, statements), ())
@@ -239,7 +240,7 @@ def _lower_sum(synapses: Synapses, name: str, eq: Equation, parts: Parts, namesp
     every = 1 if own_dt is None else steps_of(own_dt, parts.dt, f"{group.name}: dt")
     binder = _binder(synapses, namespace, parts, every)
     expr = _bound(synapses, eq, f"the sum {name!r}", binder)
-    code = _code(synapses, [Assign(name, "=", expr, eq.span)], binder, parts)
+    code = code_for_all(synapses, [Assign(name, "=", expr, eq.span)], binder, parts)
     synapses._provide(parts, [code.scope[name]])
     new = Summed(
         name=f"{synapses.order_name}_summed_variable_{name}",
@@ -266,6 +267,6 @@ def _target(operation: Summed) -> Key:
 def _together(sums: list[Summed]) -> list[Summed]:
     """Sums into one variable: one after the other, none of them after what a group does with the result."""
     order = min(op.order for op in sums)
-    first, *others = sorted((replace(op, order=order) for op in sums), key=lambda op: op.position)
+    first, *others = sorted((replace(op, order=order) for op in sums), key=lambda op: (op.order, op.name))
     windows = tuple(dict.fromkeys(op.target for op in sums))
     return [replace(first, clears=windows), *(replace(op, clears=()) for op in others)]

@@ -14,9 +14,9 @@ from jaxsnn.objects.base import Parts
 from jaxsnn.objects.connect import rules
 from jaxsnn.objects.groups import CLOCK, Group
 from jaxsnn.objects.linked import variable as links
+from jaxsnn.objects.schedule.runners import RunsCode
 from jaxsnn.objects.synaptic.model import SynapticModel
 from jaxsnn.objects.synaptic.selection import SynapseSelection
-from jaxsnn.objects.variables import VariableOwner
 from jaxsnn.program import Ref, Variable, Window
 from jaxsnn.units import DIMENSIONLESS, second
 
@@ -38,7 +38,7 @@ OWN: Mapping[str, Symbol] = {**dict.fromkeys(("i", "j", *_NUMBERS, *_COUNTS), Sy
 """Names that every synapse has, besides the variables of its model."""
 
 
-class SynapticNames(VariableOwner):
+class SynapticNames(RunsCode):
     """The part of `Synapses` that gives names their meaning.
 
     A name is that of a variable of the synapse, else of the neuron the synapse leads to; ``x_pre`` and ``x_post``
@@ -167,6 +167,10 @@ class SynapticNames(VariableOwner):
         if name in end_symbols(self.target):
             return self.target, name, "post"
         return None
+
+    def _state_names(self) -> tuple[str, ...]:
+        foreign = {name for name in self._symbols() if self._end(name) is not None}
+        return tuple(name for name in super()._state_names() if name not in foreign)
 
     # ---- values on the host -----------------------------------------------------------------------------------
 

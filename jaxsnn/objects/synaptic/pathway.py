@@ -13,6 +13,7 @@ from jaxsnn.equations.expressions import Expr
 from jaxsnn.errors import ArgumentError, DelayError
 from jaxsnn.objects.base import Parts, SimulationObject
 from jaxsnn.objects.groups import Group
+from jaxsnn.objects.synaptic.delivery import lower_pathway
 from jaxsnn.objects.variables import HostVariable, VariableOwner
 from jaxsnn.program import Ref, Variable
 from jaxsnn.units import second, strip
@@ -152,6 +153,11 @@ class Pathway(VariableOwner):
         super().__setattr__(name, value)
         if name in ("delay", "delay_"):
             self.check()
+
+    def lower(self, parts: Parts, namespace: Mapping[str, Any]) -> None:
+        """A `Deliver` operation, if there is code."""
+        if self.code.strip():
+            lower_pathway(self, parts, namespace)
 
     # ---- VariableOwner: what the synapses have, and its delay ------------------------------------------------
 

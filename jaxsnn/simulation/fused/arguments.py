@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxsnn.events import fixed_point
-from jaxsnn.events.gpu.triton import Launch, Memory, Place
+from jaxsnn.events.gpu.triton import Kernel, Launch, Memory, Place
 from jaxsnn.program import Key
 from jaxsnn.random import Words, name_words
 from jaxsnn.simulation.frame import Frame
@@ -30,9 +30,9 @@ Units = Mapping[tuple[str, Any], tuple[Array, Array]]
 class Buffers:
     """What waits between launches.
 
-    spikes: flags of the last step, int8, by group; inbox: sums that arrive without delay, ``(2, n)`` by variable: the
-    row of even and of odd steps; history: by pathway, ``(W, n)`` int32 words whose bit d says that a source fired d
-    steps ago; rows: bits of recorded spikes by monitor, int8.
+    spikes: flags of the last step, or of the last two, ``(L, n)`` int8 by group; inbox: sums that arrive without
+    delay, ``(2, n)`` by variable: the row of even and of odd steps; history: by pathway, ``(W, n)`` int32 words whose
+    bit d says that a source fired d steps ago; rows: bits of recorded spikes by monitor, int8.
     """
 
     spikes: dict[str, Array] = field(default_factory=dict)
@@ -84,6 +84,12 @@ class Arguments:
             self.shapes[(kind, name)] = array.shape
         return self.places[(kind, name)]
 
+    def flags(self, memory: Memory, owner: str, step: Array, element: Array, live: Array) -> Array:
+        """Which elements of a group fired in a step."""
+        # Before the first step there is one of which nothing is left; its row is empty.
+        row = self.slot("spikes", owner, step + self.length("spikes", owner))
+        return memory.load(self.places[("spikes", owner)], row + element, live) != 0
+
     def slot(self, kind: str, name: Any, step: Array) -> Array:
         """Where the slot of a step begins in a buffer of several."""
         length, size = self.shapes[(kind, name)]
@@ -105,9 +111,9 @@ class Arguments:
             return whole
         return whole.astype(self.frame.setting.dtype) * memory.scalar(self.units[name][1])
 
-    def run(self, body: Callable[[Memory, Array], None], programs: int, warps: int) -> tuple[Array, ...]:
+    def run(self, kernel: Callable[[int], Kernel]) -> tuple[Array, ...]:
         """Launch, and put what changed where it belongs; returns what was made."""
-        changed, made = self.launch(body, programs, warps)
+        changed, made = self.launch(kernel)
         for (kind, name), (_, number) in self.places.items():
             self._put(kind, name, changed[number])
         return made

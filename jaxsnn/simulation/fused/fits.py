@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxsnn.events import NUMBER
-from jaxsnn.program import Deliver
+from jaxsnn.program import Deliver, Emit
 from jaxsnn.random import CounterDraw
 from jaxsnn.simulation.frame import Frame
 from jaxsnn.simulation.synaptic.one_stage import KEY
@@ -52,6 +52,12 @@ def _pathway(part: Any, frame: Frame, ready: Any) -> str | None:
         return "its code runs at arrival, after different delays"
     if wiring.n_synapses == 0:
         return "it has no synapses"
+    for other in frame.setting.program.operations:
+        if isinstance(other, Emit) and other.domain.owner == op.source.owner:
+            if wiring.delay is None and op.pathway in frame.rings:
+                return "spikes of a generator wait, and a kernel looks only at those of the step"
+            if frame.tables.schedules[other.name].longest == 0:
+                return "its generator never fires"
     if wiring.delay is None and len(frame.rings.get(op.pathway, ())) > 1:
         return "spikes of a run with other delays are on their way"
     if ready is None or way.constant:

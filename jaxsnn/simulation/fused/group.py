@@ -1,8 +1,4 @@
-"""The kernel of a group: finish the step before, integrate, threshold, deliver.
-
-Programs take B elements each. Elements of one program lie in eight rows, a plane of `jaxsnn.simulation.records.pack`
-apart, so that a program packs the bits of its own spikes into B / 8 neighbouring bytes.
-"""
+"""The step of a group in a kernel, without its pathways: finish the step before, integrate, threshold, record."""
 
 from __future__ import annotations
 
@@ -13,24 +9,17 @@ import jax
 import jax.numpy as jnp
 
 from jaxsnn.events.gpu.triton import Memory
-from jaxsnn.events.gpu.walk import Lanes, block, is_short, warps
 from jaxsnn.program import Deliver, Key, Threshold
 from jaxsnn.simulation.frame import Frame
-from jaxsnn.simulation.fused.arguments import Arguments, Buffers, Units, restored
-from jaxsnn.simulation.fused.pathway import Pathway
+from jaxsnn.simulation.fused.arguments import Arguments, restored
 from jaxsnn.simulation.fused.plan import Group
 from jaxsnn.simulation.fused.tile import Tile
 
-__all__ = ["PLANES", "finish", "launch", "rings_of"]
+__all__ = ["PLANES", "Integrate", "finish", "rings_of"]
 
 Array = Any
 PLANES = 8
-SMALLEST, LARGEST = 16, 256
-"""Elements of a program."""
-LONG_ROW = 2048
-"""Synapses of a source above which several programs share a row."""
-SHARES, SOURCES = 8, 512
-"""How many of them, and the sources each of them looks at."""
+"""Elements whose bits one byte of recorded spikes holds; see `jaxsnn.simulation.records.pack`."""
 CACHE = 24_000_000
 """Bytes of state that a GPU's second cache holds besides everything else."""
 
@@ -58,81 +47,7 @@ def rings_of(group: Group, parts: Sequence[Any], frame: Frame) -> list[tuple[str
     return found
 
 
-def launch(
-    group: Group,
-    frame: Frame,
-    buffers: Buffers,
-    parts: Sequence[Any],
-    ready: Sequence[Any],
-    first: Array,
-    counts: bool,
-    units: Units,
-) -> Array | None:
-    """One step of a group; changes the frame's values and rings, and the buffers.
-
-    Args:
-        first: the step in which the run began: row 0 of recorded spikes.
-        counts: whether the kernel also counts the step.
-        units: of sums in fixed point.
-
-    Returns:
-        The number of the next step, if the kernel counts.
-    """
-    arguments = Arguments(frame, buffers, units)
-    integrate = _Integrate(group, arguments, parts, ready, first, counts)
-    apart = [k for k in group.deliveries if _apart(parts[k], frame)]
-    pathways = [Pathway(parts[k], ready[k], arguments) for k in group.deliveries if k not in apart]
-    lanes = block(group.size, SMALLEST, LARGEST)
-    width = lanes // PLANES
-
-    def body(memory: Memory, program: Array) -> None:
-        lane = jnp.arange(lanes, dtype=jnp.int32)
-
-        def element_of(lane: Array) -> Array:
-            return (lane // width) * integrate.columns + program * width + lane % width
-
-        element = element_of(lane)
-        live = (program * width + lane % width < integrate.columns) & (element < group.size)
-        tile = integrate(memory, program, element, live)
-        spikes = tile.events[(group.owner, group.event)] & live
-        for pathway in pathways:
-            pathway.deliver(memory, tile, Lanes(lane, element, spikes, element_of), live)
-
-    made = arguments.run(body, programs=-(-integrate.columns // width), warps=warps(p.wiring for p in pathways))
-    if apart:
-        _deliver(group, frame, buffers, [(parts[k], ready[k]) for k in apart], units)
-    return made[0].reshape(()) if made else None
-
-
-def _deliver(group: Group, frame: Frame, buffers: Buffers, which: Sequence[tuple[Any, Any]], units: Units) -> None:
-    """A second kernel, for pathways with long rows: several programs share each."""
-    arguments = Arguments(frame, buffers, units)
-    flags = arguments.read(buffers.spikes[group.owner])
-    pathways = [Pathway(part, ready, arguments) for part, ready in which]
-
-    def body(memory: Memory, program: Array) -> None:
-        lane = jnp.arange(SOURCES, dtype=jnp.int32)
-        base = program // SHARES * SOURCES
-        element = base + lane
-        live = element < group.size
-        tile = Tile(frame.setting, {}, frame.tables, memory.scalar(arguments.step), {}, {}, {}, {}, element=element)
-        spikes = memory.load(flags, element, live) != 0
-        lanes = Lanes(lane, element, spikes, lambda lane: base + lane, part=program % SHARES, parts=SHARES)
-        for pathway in pathways:
-            pathway.deliver(memory, tile, lanes, live)
-
-    arguments.run(body, programs=-(-group.size // SOURCES) * SHARES, warps=4)
-
-
-def _apart(part: Any, frame: Frame) -> bool:
-    """Whether a pathway gets a kernel of its own: long rows, and nothing to be written for each source."""
-    pathway = part.operation.pathway
-    wiring = frame.tables.wirings[pathway]
-    waits = wiring.at_arrival or (wiring.delay is None and pathway in frame.rings)
-    return wiring.longest_row > LONG_ROW and not waits and not is_short(wiring)
-
-
-class _Integrate:
+class Integrate:
     """Everything of a step but the deliveries, for the elements of a program."""
 
     def __init__(
@@ -179,9 +94,8 @@ class _Integrate:
         group, arguments, places = self.group, self.arguments, self.arguments.places
         step = memory.scalar(arguments.step)
         event = (group.owner, group.event)
-        flags = places[("spikes", group.owner)]
         before = {key: memory.load(places[("variable", key)], element, live, self.once) for key in self.state}
-        fired = memory.load(flags, element, live) != 0
+        fired = arguments.flags(memory, group.owner, step - 1, element, live)
         tile = Tile(
             arguments.frame.setting,
             {},
@@ -196,7 +110,12 @@ class _Integrate:
             seeds={name: seed(memory) for name, seed in self.seeds.items()},
         )
         ready = {k: jax.tree.map(lambda v: v(memory, element, live), tree) for k, tree in self.ready.items()}
-        finish(group, tile, self._arrivals(memory, step, element, live), self.parts, ready)
+        arrivals = self._arrivals(memory, step, element, live)
+        memory.barrier()
+        for name, place, amount in arrivals:
+            # Mostly nothing arrives, and what is 0 need not be cleared.
+            memory.store(places[name], place, jnp.zeros_like(amount), live & (amount != 0))
+        finish(group, tile, self._sums(memory, arrivals), self.parts, ready)
         tile.step = step
         for k in group.before:
             self.parts[k].apply(tile, ready[k])
@@ -206,23 +125,29 @@ class _Integrate:
             # Flags and step counts seldom change, and a store that is left out costs nothing.
             changed = live & (new != before[key]) if key in self.exact else live
             memory.store(places[("variable", key)], element, new, changed, self.once)
-        memory.store(flags, element, spikes.astype(jnp.int8), live & (spikes != fired))
+        row = arguments.slot("spikes", group.owner, step)
+        # A row of its own still holds the flags of the step before last.
+        changed = live & (spikes != fired) if arguments.length("spikes", group.owner) == 1 else live
+        memory.store(places[("spikes", group.owner)], row + element, spikes.astype(jnp.int8), changed)
         self._record(memory, program, step, spikes & live)
         return tile
 
-    def _arrivals(self, memory: Memory, step: Array, element: Array, live: Array) -> dict[Key, Array]:
-        """What the step before sent, taken out of the buffers."""
+    def _arrivals(self, memory: Memory, step: Array, element: Array, live: Array) -> list[tuple[Any, Array, Array]]:
+        """What the step before sent: of each buffer its name, the places in it, and what stands there."""
         arguments = self.arguments
+        found = []
+        for name in (name for names in self.arriving.values() for name in names):
+            place = arguments.slot(*name, step + jnp.int32(arguments.length(*name)) - 1) + element
+            found.append((name, place, memory.load(arguments.places[name], place, live)))
+        return found
+
+    def _sums(self, memory: Memory, arrivals: list[tuple[Any, Array, Array]]) -> dict[Key, Array]:
+        """What arrives for each variable, from all its buffers."""
+        amounts = {name: self.arguments.amount(memory, name, amount) for name, _, amount in arrivals}
         found: dict[Key, Array] = {}
         for key, names in self.arriving.items():
             for name in names:
-                length = jnp.int32(arguments.length(*name))
-                place = arguments.slot(*name, step + length - 1) + element
-                amount = memory.load(arguments.places[name], place, live)
-                # Mostly nothing arrives, and what is 0 need not be cleared.
-                memory.store(arguments.places[name], place, jnp.zeros_like(amount), live & (amount != 0))
-                amount = arguments.amount(memory, name, amount)
-                found[key] = found[key] + amount if key in found else amount
+                found[key] = found[key] + amounts[name] if key in found else amounts[name]
         return found
 
     def _record(self, memory: Memory, program: Array, step: Array, spikes: Array) -> None:

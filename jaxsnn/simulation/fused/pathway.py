@@ -137,6 +137,7 @@ class Pathway:
         words, size = self.arguments.shapes[name]
         longest = self.wiring.distinct_delays[-1]
         old = [memory.load(place, source + jnp.int32(k * size), inside) for k in range(words)]
+        memory.barrier()
         new = []
         for k, word in enumerate(old):
             enters = fired.astype(jnp.int32) if k == 0 else lax.shift_right_logical(old[k - 1], jnp.full_like(word, 31))

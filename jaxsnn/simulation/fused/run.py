@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import jax
@@ -12,13 +13,14 @@ import jax.numpy as jnp
 from jaxsnn.delays import target_ring
 from jaxsnn.events import Operands, fixed_point
 from jaxsnn.events.gpu.triton import available
-from jaxsnn.program import Deliver, Key, RecordRate, RecordSpikes, RecordState
+from jaxsnn.program import Deliver, Emit, Key, RecordRate, RecordSpikes, RecordState
 from jaxsnn.simulation.frame import Frame
 from jaxsnn.simulation.fused.arguments import Buffers, Units
 from jaxsnn.simulation.fused.fits import fits
-from jaxsnn.simulation.fused.group import PLANES, finish, launch, rings_of
-from jaxsnn.simulation.fused.plan import Group, Plan, plan, sees
-from jaxsnn.simulation.state import Params, State
+from jaxsnn.simulation.fused.group import PLANES, finish, rings_of
+from jaxsnn.simulation.fused.launch import can_wait, catch_up, is_long, launch
+from jaxsnn.simulation.fused.plan import Plan, changed, emitter, plan, sees
+from jaxsnn.simulation.state import Params, Schedule, State
 from jaxsnn.simulation.step import Step, sometimes
 
 __all__ = ["Carry", "Fused"]
@@ -31,7 +33,8 @@ Array = Any
 class Carry:
     """What one step hands to the next.
 
-    state: without tables; flags of groups with kernels are int8; the rest: see `Buffers`.
+    state: without tables; flags of groups with kernels are int8; agendas: of generators in kernels, where the spikes
+    of each step of the run begin and end in their schedule, ``(2, steps)``; the rest: see `Buffers`.
     """
 
     state: State
@@ -39,6 +42,7 @@ class Carry:
     inbox: dict[Key, Array]
     history: dict[str, Array]
     rows: dict[str, Array]
+    agendas: dict[str, Array]
 
 
 @dataclass
@@ -68,7 +72,9 @@ class Fused:
                 return "what it adds changes, so nothing says how large a sum in fixed point can be"
             return fits(part, frame, ready[self.parts.index(part)])
 
-        self.plan: Plan = plan(self.parts, sizes, reason, alone=exact)
+        self.plan: Plan = plan(
+            self.parts, sizes, reason, partial(is_long, frame=frame), partial(can_wait, frame=frame), exact
+        )
         self.units: Units = self._units(frame) if exact else {}
 
     @staticmethod
@@ -99,7 +105,8 @@ class Fused:
         spikes: dict[str, Array] = {}
         frame = self.step.frame(self.params, state)
         for group in self.plan.groups:
-            spikes[group.owner] = jnp.zeros(group.size, jnp.int8)
+            waits = any(self.parts[k].operation.source.owner == group.owner for k in self.plan.later)
+            spikes[group.owner] = jnp.zeros((2 if waits else 1, group.size), jnp.int8)
             own = values.get(group.owner, {})
             values[group.owner] = {n: v.astype(jnp.int8) if v.dtype == jnp.bool_ else v for n, v in own.items()}
             for key in group.inbox:
@@ -113,17 +120,17 @@ class Fused:
                     up, _ = self.units[("ring", (pathway, number))]
                     cleared = fixed_point.rounded(cleared * up)
                 rings[pathway] = (*rings[pathway][:number], cleared, *rings[pathway][number + 1 :])
-            for k in group.deliveries:
-                pathway = self.parts[k].operation.pathway
-                if self.tables.wirings[pathway].at_arrival:
-                    history[pathway] = bits_of(rings[pathway][0], state.step)
-                elif self.tables.wirings[pathway].delay is None and pathway in rings:
-                    rings[pathway] = tuple(ring.astype(jnp.int8) for ring in rings[pathway])
             columns = -(-group.size // PLANES)
             if group.record is not None and length * columns < 2**31:
                 rows[self.parts[group.record].operation.label] = jnp.zeros((length, columns), jnp.int8)
+        for k in self.plan.deliveries:
+            pathway = self.parts[k].operation.pathway
+            if self.tables.wirings[pathway].at_arrival:
+                history[pathway] = bits_of(rings[pathway][0], state.step)
+            elif self.tables.wirings[pathway].delay is None and pathway in rings:
+                rings[pathway] = tuple(ring.astype(jnp.int8) for ring in rings[pathway])
         moving = replace(state, values=values, rings=rings, tables=None)  # type: ignore[arg-type]
-        return Carry(moving, spikes, inbox, history, rows)
+        return Carry(moving, spikes, inbox, history, rows, self._agendas(state.step, length))
 
     def __call__(self, carry: Carry, first: Array, inputs: Any = None) -> tuple[Carry, dict[str, Any]]:
         """One step of a run that began at step ``first``."""
@@ -132,14 +139,11 @@ class Fused:
         done = self._finished(frame, buffers, frame.step - 1)
         record: dict[str, Any] = {}
         following = None
-        launched: set[str] = set()
         late: list[int] = []
         for k, part in enumerate(self.parts):
             op = part.operation
-            for group in self.plan.groups:
-                if group.launch <= k and group.owner not in launched:
-                    following = self._launch(group, frame, buffers, first, following)
-                    launched.add(group.owner)
+            if k == self.plan.place:
+                following = self._launch(frame, buffers, first, carry.agendas)
             with jax.named_scope(op.slot), jax.named_scope(op.name):
                 if isinstance(op, RecordState | RecordSpikes | RecordRate):
                     seen = [g for g in self.plan.groups if sees(op, g.owner)]
@@ -149,39 +153,42 @@ class Fused:
                         record[op.label] = part.record(done if seen else frame, self.ready[k])
                 elif k in self.plan.inside:
                     continue
-                elif isinstance(op, Deliver) and any(change.ref.key in buffers.inbox for change in part.way.changes):
+                elif isinstance(op, Deliver) and any(key in buffers.inbox for key in changed(part)):
                     self._outside(part, self.ready[k], frame, buffers)
-                elif op.every == 1:
+                elif op.always:
                     part.apply(frame, self.ready[k])
                 else:
                     sometimes(part, self.ready[k], frame)
-        for group in self.plan.groups:
-            if group.owner not in launched:
-                following = self._launch(group, frame, buffers, first, following)
+        if following is None:
+            following = self._launch(frame, buffers, first, carry.agendas)
         if late:
             finished = self._finished(frame, buffers, frame.step)
             for k in late:
                 label = self.parts[k].operation.label
                 if label not in buffers.rows:
                     record[label] = self.parts[k].record(finished, self.ready[k])
-        state = self.step.state(frame, carry.state)
-        if following is not None:
-            state = replace(state, step=following)
-        return Carry(state, buffers.spikes, buffers.inbox, buffers.history, buffers.rows), record
+        state = replace(self.step.state(frame, carry.state), step=following)
+        return Carry(state, buffers.spikes, buffers.inbox, buffers.history, buffers.rows, carry.agendas), record
 
     def leave(self, carry: Carry) -> tuple[State, dict[str, Any]]:
         """Finish the last step; the state, and the rows that kernels recorded."""
         frame = self._frame(carry)
-        buffers = Buffers(carry.spikes, carry.inbox, carry.history, carry.rows)
+        buffers = Buffers(dict(carry.spikes), carry.inbox, carry.history, carry.rows)
+        catch_up(self.plan, frame, buffers, self.parts, self.ready, self.units)
         finished = self._finished(frame, buffers, frame.step - 1)
-        for group in self.plan.groups:
-            for k in group.deliveries:
-                pathway = self.parts[k].operation.pathway
-                if pathway in carry.history:
-                    (ring,) = finished.rings[pathway]
-                    finished.rings[pathway] = (flags_of(carry.history[pathway], frame.step - 1, ring.shape[0]),)
-                elif pathway in finished.rings and self.tables.wirings[pathway].delay is None:
-                    finished.rings[pathway] = tuple(ring != 0 for ring in finished.rings[pathway])
+        for k in self.plan.deliveries:
+            pathway = self.parts[k].operation.pathway
+            if pathway in carry.history:
+                (ring,) = finished.rings[pathway]
+                finished.rings[pathway] = (flags_of(carry.history[pathway], frame.step - 1, ring.shape[0]),)
+            elif pathway in finished.rings and self.tables.wirings[pathway].delay is None:
+                finished.rings[pathway] = tuple(ring != 0 for ring in finished.rings[pathway])
+        finished.step = frame.step - 1
+        for k in self.plan.emits:  # kernels went by the agenda; the state keeps which spikes came last
+            op = self.parts[k].operation
+            schedule = self.tables.schedules[op.name]
+            finished.cursors[op.name] = _entry(schedule, op, finished.step)[0].astype(finished.cursors[op.name].dtype)
+            self.parts[k].apply(finished, self.ready[k])
         for kind, name in self.units:
             if kind == "ring":
                 rings = list(finished.rings[name[0]])
@@ -200,14 +207,29 @@ class Fused:
         plain = self.step.frame(self.params, replace(carry.state, tables=self.tables))
         frame = Between(**vars(plain))
         for group in self.plan.groups:
-            frame.events[(group.owner, group.event)] = carry.spikes[group.owner] != 0
+            frame.events[(group.owner, group.event)] = _fired(carry.spikes[group.owner], frame.step - 1)
         return frame
 
-    def _launch(self, group: Group, frame: Frame, buffers: Buffers, first: Array, following: Array | None) -> Array:
-        with jax.named_scope(group.owner):
-            counted = launch(group, frame, buffers, self.parts, self.ready, first, following is None, self.units)
-        frame.events[(group.owner, group.event)] = buffers.spikes[group.owner] != 0
-        return following if following is not None else counted
+    def _launch(self, frame: Frame, buffers: Buffers, first: Array, agendas: Mapping[str, Array]) -> Array:
+        with jax.named_scope("kernels"):
+            following = launch(self.plan, frame, buffers, self.parts, self.ready, first, self.units, agendas)
+        for group in self.plan.groups:
+            frame.events[(group.owner, group.event)] = _fired(buffers.spikes[group.owner], frame.step)
+        return following
+
+    def _agendas(self, first: Array, length: int) -> dict[str, Array]:
+        """For each generator in a kernel: where the spikes of each step of a run begin and end."""
+        groups = {group.owner for group in self.plan.groups}
+        found = {}
+        for owner in dict.fromkeys(self.parts[k].operation.source.owner for k in self.plan.deliveries):
+            if owner not in groups:
+                op = emitter(owner, self.parts).operation
+                schedule = self.tables.schedules[op.name]
+                entry, hit = _entry(schedule, op, first + jnp.arange(length, dtype=jnp.int32))
+                entry = jnp.where(hit, entry, 0)
+                begin = schedule.row_start[entry]
+                found[owner] = jnp.stack([begin, jnp.where(hit, schedule.row_start[entry + 1], begin)])
+        return found
 
     def _finished(self, frame: Frame, buffers: Buffers, step: Array) -> Frame:
         """The values at the end of a step."""
@@ -235,17 +257,16 @@ class Fused:
     def _units(self, frame: Frame) -> Units:
         """For each buffer a unit that no sum of a step exceeds 2**30 times."""
         largest: dict[tuple[str, Any], Array] = {}
-        for group in self.plan.groups:
-            for k in group.deliveries:
-                op, way = self.parts[k].operation, self.parts[k].way
-                wiring = frame.tables.wirings[op.pathway]
-                inputs = jnp.zeros(wiring.n_target, jnp.int32).at[wiring.target].add(1)
-                values = self.ready[k].execution.values
-                for number, (change, value) in enumerate(zip(way.changes, values, strict=True)):
-                    ring = wiring.delay is not None
-                    name = ("ring", (op.pathway, number)) if ring else ("inbox", change.ref.key)
-                    sums = jnp.max(jnp.abs(value), initial=0) * jnp.max(inputs, initial=1)
-                    largest[name] = largest.get(name, jnp.float32(0)) + sums
+        for k in self.plan.deliveries:
+            op, way = self.parts[k].operation, self.parts[k].way
+            wiring = frame.tables.wirings[op.pathway]
+            inputs = jnp.zeros(wiring.n_target, jnp.int32).at[wiring.target].add(1)
+            values = self.ready[k].execution.values
+            for number, (change, value) in enumerate(zip(way.changes, values, strict=True)):
+                ring = wiring.delay is not None
+                name = ("ring", (op.pathway, number)) if ring else ("inbox", change.ref.key)
+                sums = jnp.max(jnp.abs(value), initial=0) * jnp.max(inputs, initial=1)
+                largest[name] = largest.get(name, jnp.float32(0)) + sums
         units = {}
         for name, most in largest.items():
             exponent = jnp.maximum(fixed_point.unit(most.astype(jnp.float32)), -120)
@@ -285,6 +306,20 @@ class Fused:
                 way.store(frame, change.ref, current[k], new[k])
         if rings:
             frame.rings[op.pathway] = tuple(kept)
+
+
+def _fired(flags: Array, step: Array) -> Array:
+    """The flags of a step, which has a row of its own if there are two."""
+    return flags[step % flags.shape[0] if flags.shape[0] > 1 else 0] != 0
+
+
+def _entry(schedule: Schedule, emit: Emit, step: Array) -> tuple[Array, Array]:
+    """The entry of a schedule at which a step looks, and whether the entry is that step's."""
+    now = step % emit.period if emit.period else step
+    entry = jnp.searchsorted(schedule.steps, now)
+    if schedule.steps.shape[0] == 0:
+        return entry, jnp.zeros(jnp.shape(entry), bool)
+    return entry, schedule.steps[jnp.minimum(entry, schedule.steps.shape[0] - 1)] == now
 
 
 def bits_of(ring: Array, step: Array) -> Array:

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxsnn.events import EXECUTIONS, Contribution, Execution, Operands, Output, Wiring
-from jaxsnn.simulation.gradient.rows import ROWS, fits
+from jaxsnn.events.rows import ROWS, fits
 from jaxsnn.simulation.gradient.spikes import blend, flags
 from jaxsnn.simulation.gradient.transform import differentiated_as
 

@@ -80,20 +80,22 @@ def nested_scan(
     steps: int,
     lengths: tuple[int, ...],
     cut: bool = False,
+    unroll: int = 1,
 ) -> tuple[Any, Any]:
     """`jax.lax.scan` in checkpointed segments of these lengths, outermost first.
 
-    ``cut``: no gradient flows from one of the outermost segments back into the one before.
+    ``cut``: no gradient flows from one of the outermost segments back into the one before; ``unroll``: steps written
+    out in one trip of the innermost loop.
     """
     if not lengths:
-        return lax.scan(body, carry, inputs, length=steps)
+        return lax.scan(body, carry, inputs, length=steps, unroll=max(1, min(unroll, steps)))
     length, *inner = lengths
     if length >= steps:
-        return nested_scan(body, carry, inputs, steps, tuple(inner))
+        return nested_scan(body, carry, inputs, steps, tuple(inner), unroll=unroll)
     whole, rest = divmod(steps, length)
 
     def segment(carry: Any, given: Any, n: int = length) -> tuple[Any, Any]:
-        return nested_scan(body, carry, given, n, tuple(k for k in inner if k < n))
+        return nested_scan(body, carry, given, n, tuple(k for k in inner if k < n), unroll=unroll)
 
     def each(carry: Any, piece: tuple[Array, Any]) -> tuple[Any, Any]:
         number, given = piece

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxsnn.simulation.frame import Setting
+from jaxsnn.simulation.gradient.layers import Layer, layered, merged, over_time, whole
 from jaxsnn.simulation.gradient.loop import nested_scan, plan, residual_bytes, tree_bytes
 from jaxsnn.simulation.gradient.setting import Gradient
 from jaxsnn.simulation.state import Params, State
@@ -23,8 +24,9 @@ Array = Any
 class Twin:
     """The step of a program with float spikes, and loops over it that fit into memory when differentiated."""
 
-    def __init__(self, setting: Setting, gradient: Gradient) -> None:
+    def __init__(self, setting: Setting, gradient: Gradient, unroll: int = 1) -> None:
         self.gradient = gradient
+        self.unroll = unroll
         self.setting = replace(setting, gradient=gradient)
         self.step = Step(self.setting)
 
@@ -38,31 +40,76 @@ class Twin:
         self, params: Params, state: State, inputs: Mapping[str, Array] | None, steps: int, float_spikes: bool
     ) -> tuple[State, Any]:
         """So many steps: the state and the rows of the records."""
-        tables = state.tables
         start = self.floating(state)
         prepared = self.step.prepare(params, start)
+        frame = self.step.frame(params, start)
+        # Segments of a truncated run end at the same steps in all layers, and what is on its way between layers would
+        # cross them.
+        layers = (
+            layered(self.step.parts, frame) if self.gradient.truncate is None and steps else (whole(self.step.parts),)
+        )
+        rows: dict[str, Any] = {}
+        fed: dict[str, tuple[Array, ...]] = {}
+        new = replace(start, step=start.step + steps)
+        waiting: dict[str, tuple[Array, ...]] = {}
+        for layer in layers:
+            given = self._given(layer, layers, inputs or {}, fed)
+            constants = (params, prepared, start.tables)
+            moving, (recorded, events) = self._loop(layer, constants, start, given, steps, float_spikes, len(layers))
+            rows |= recorded
+            new = merged(new, moving)
+            for k in layer.sends:
+                op = self.step.parts[k].operation
+                spikes = events[f"{op.source.owner}.{op.event}"]
+                amounts, rings = over_time(self.step.parts[k], prepared[k], frame, spikes)
+                fed[op.pathway] = amounts
+                if rings:
+                    waiting[op.pathway] = rings
+        return _like(replace(new, rings={**new.rings, **waiting}), state), rows
+
+    def _given(
+        self, layer: Layer, layers: Sequence[Layer], inputs: Mapping[str, Array], fed: Mapping[str, tuple[Array, ...]]
+    ) -> tuple[Mapping[str, Array], Mapping[str, tuple[Array, ...]]]:
+        """What a layer gets in each step: inputs of the run that it reads, and what other layers send."""
+        pathways = {getattr(self.step.parts[k].operation, "pathway", None) for k in layer.places}
+        # One that no layer reads is refused by the first that gets it.
+        elsewhere = {path for other in layers if other is not layer for path in other.reads}
+        own = {path: x for path, x in inputs.items() if path in layer.reads or path not in elsewhere}
+        return own, {pathway: amounts for pathway, amounts in fed.items() if pathway in pathways}
+
+    def _loop(
+        self, layer: Layer, constants: Any, start: State, given: Any, steps: int, float_spikes: bool, layers: int
+    ) -> tuple[State, Any]:
+        """All steps of a layer: its part of the state, the records, and the spikes that it sends."""
+        sent = {f"{op.source.owner}.{op.event}" for op in (self.step.parts[k].operation for k in layer.sends)}
 
         def one(constants: Any, carry: State, given: Any) -> tuple[State, Any]:
             params, prepared, tables = constants
-            new, record = self.step(params, prepared, replace(carry, tables=tables), given, float_spikes)
-            return replace(new, tables=None), record  # type: ignore[arg-type]
+            inputs, fed = given
+            new, record = self.step(
+                params, prepared, replace(carry, tables=tables), inputs, float_spikes, layer.places, fed
+            )
+            spikes = {path: new.events[path] for path in sent}
+            return replace(new, tables=None), (record, spikes)  # type: ignore[arg-type]
 
-        constants = (params, prepared, tables)
-        moving = replace(start, tables=None)  # type: ignore[arg-type]
-        lengths = self._segments(one, constants, moving, inputs, steps)
+        moving = layer.part_of(start)
+        if layer.memoryless:
+            when = start.step + jnp.arange(steps, dtype=start.step.dtype)
+            states, found = jax.vmap(lambda step, given: one(constants, replace(moving, step=step), given))(when, given)
+            return jax.tree.map(lambda x: x[-1], states), found
+        lengths = self._segments(one, constants, moving, given, steps, layers)
 
         def body(carry: State, given: Any) -> tuple[State, Any]:
             return one(constants, carry, given)
 
-        moving, rows = nested_scan(body, moving, inputs, steps, lengths, self.gradient.truncate is not None)
-        return _like(replace(moving, tables=tables), state), rows
+        return nested_scan(body, moving, given, steps, lengths, self.gradient.truncate is not None, self.unroll)
 
     def _segments(
-        self, one: Callable[..., Any], constants: Any, moving: Any, inputs: Any, steps: int
+        self, one: Callable[..., Any], constants: Any, moving: Any, inputs: Any, steps: int, layers: int
     ) -> tuple[int, ...]:
         if steps == 0:
             return ()
-        limit, outer = self.gradient.memory_limit, self.gradient.truncate or steps
+        limit, outer = self.gradient.memory_limit // layers, self.gradient.truncate or steps
         outer = min(outer, steps)
         given = jax.tree.map(lambda x: x[0], inputs)
         residual = residual_bytes(lambda c, m: one(c, *m), constants, (moving, given))

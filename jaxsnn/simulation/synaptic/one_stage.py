@@ -185,6 +185,12 @@ class OneStage:
         for k, change in enumerate(self.changes):
             self.store(frame, change.ref, current[k], new[k])
 
+    def add(self, frame: Frame, amounts: tuple[Any, ...]) -> None:
+        """What spikes add that were delivered for all steps at once."""
+        for k, change in enumerate(self.changes):
+            current = self.part(frame, k)
+            self.store(frame, change.ref, current, current + amounts[k].astype(current.dtype))
+
     def _take(self, rings: tuple[Any, ...], now: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
         """What arrives now for each change, and the rings for the next step."""
         if self.operation.delay is None:

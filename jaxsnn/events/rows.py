@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 from jax import lax
 
-from jaxsnn.events import Contribution, Execution, Operands, Output, Wiring, all_edge_values
+from jaxsnn.events.contract import Contribution, Execution, Operands, Output, Wiring, all_edge_values
 
 __all__ = ["ROWS", "fits"]
 

@@ -1,0 +1,1 @@
+"""Values of many variables at once, and numbers of chosen elements."""

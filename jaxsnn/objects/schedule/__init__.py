@@ -1,0 +1,1 @@
+"""What objects do at chosen times and on events, besides their equations."""
