@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from jaxsnn.equations.expressions import Expr, render
-from jaxsnn.equations.statements import Assign, Propagate, Statement
+from jaxsnn.equations.statements import Adapt, Assign, Propagate, Statement
 from jaxsnn.errors import Source
 from jaxsnn.units import DIMENSIONLESS, Dimension
 
@@ -22,6 +22,7 @@ __all__ = [
     "Deliver",
     "Emit",
     "Invoke",
+    "Link",
     "Operation",
     "Program",
     "RecordRate",
@@ -97,6 +98,18 @@ class Ref:
 
 
 @dataclass(frozen=True)
+class Link:
+    """A variable that is ``source`` through an index: the array ``table`` beside the program, the integer ``variable``
+    (counted from element ``first``), or one to one.
+    """
+
+    source: Key
+    table: str = ""
+    variable: Key | None = None
+    first: int = 0
+
+
+@dataclass(frozen=True)
 class Code:
     """Statements with the meaning of their names, and which writes are guarded.
 
@@ -116,7 +129,7 @@ class Code:
             match statement:
                 case Assign(target=target) if target in self.scope:
                     targets[target] = None
-                case Propagate(targets=several):
+                case Propagate(targets=several) | Adapt(targets=several):
                     targets.update({t: None for t in several if t in self.scope})
         return tuple(targets)
 
@@ -284,21 +297,20 @@ class Summed(Operation):
     """For each element of the target window the sum of an expression over its synapses; it replaces the variable.
 
     ``domain`` are the synapses. The code is one assignment to a name with ``via="pre"`` or ``"post"``: the end at
-    which the variable is. Elements without synapses get 0.
+    which the variable is. Elements without synapses get 0. Of several sums into one variable the first ``clears`` all
+    their windows, and each adds to what it finds.
     """
 
     domain: Window
     target: Window
     code: Code
+    clears: tuple[Window, ...] | None = None
     form: ClassVar[str] = "summed {0.domain} -> {0.target}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class RecordSpikes(Operation):
-    """Record which elements of a window are in an event set, and the values that expressions have for them.
-
-    ``label`` is the monitor's name in records.
-    """
+    """Record which elements of a window are in an event set, and the values that expressions have for them."""
 
     domain: Window
     event: str
@@ -348,12 +360,14 @@ class Program:
         variables: All variables by (owner, name).
         events: Size of each event set by (owner, event).
         operations: Sorted by slot, order and name.
+        links: Variables that are others, by (owner, name).
     """
 
     dt: float
     variables: Mapping[Key, Variable]
     events: Mapping[Key, int]
     operations: tuple[Operation, ...]
+    links: Mapping[Key, Link] = field(default_factory=dict)
 
     def written(self) -> frozenset[Key]:
         """Variables that some operation changes; all others are constant during a run."""

@@ -1,5 +1,6 @@
 """What every test stands on: the CPU, float32, no window, and Brian2 as an oracle."""
 
+import gc
 import importlib
 import os
 from collections.abc import Iterator
@@ -35,6 +36,13 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
     if jax.default_backend() != "gpu":
         pytest.skip(f"needs a GPU; JAX runs on {jax.default_backend()}")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_objects_to_look_at() -> None:
+    """Brian2 collects garbage at each run, which looks at every object of JAX and SymPy: a third of its tests' time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from jaxsnn.codegen.numpy_runtime import RUNTIME, NumpyDraw
-from jaxsnn.codegen.printer import Draws, compile_source, print_expression
-from jaxsnn.equations.expressions import Expr, names
+from jaxsnn.codegen.printer import USER, Draws, compile_source, print_expression
+from jaxsnn.equations.expressions import Call, Expr, names, transform
 
 __all__ = ["evaluate"]
 
@@ -34,8 +35,14 @@ def evaluate(
 
     ``shape`` is the shape of each random draw; ``functions`` are those of the user (timed arrays).
     """
-    functions = functions or {}
-    reads, function = _compiled(expr, tuple(sorted(functions)))
+    functions = {f"{USER}{name}": function for name, function in (functions or {}).items()}
+
+    def of_user(node: Expr) -> Expr | None:
+        if isinstance(node, Call) and f"{USER}{node.function}" in functions:
+            return replace(node, function=f"{USER}{node.function}")
+        return None
+
+    reads, function = _compiled(transform(expr, of_user), tuple(sorted(functions)))
     draw = NumpyDraw(generator if generator is not None else np.random.default_rng(), shape)
     with np.errstate(all="ignore"):
         return function(*(values[n] for n in reads), *(functions[n] for n in sorted(functions)), draw)[0]

@@ -23,10 +23,13 @@ from jaxsnn.equations.expressions import (
     Number,
     Unary,
 )
-from jaxsnn.equations.functions import FUNCTIONS
+from jaxsnn.equations.functions import FUNCTIONS, Implementation
 from jaxsnn.equations.statements import Assign
 
-__all__ = ["Draws", "compile_source", "print_expression", "print_statement"]
+__all__ = ["USER", "Draws", "compile_source", "print_expression", "print_statement"]
+
+USER = "_user_"
+"""Before the names of functions of the user, which may be those of our own (``power``)."""
 
 
 @dataclass
@@ -74,6 +77,8 @@ class _Printer:
                 for operand in operands[1:]:
                     text = f"logical_{op}({text}, {self(operand)})"
                 return text
+            case Call(function=name, args=args, implementation=Implementation()):
+                return f"{USER}{name}({', '.join(self(arg) for arg in args)})"
             case Call(function=name, args=args):
                 row = FUNCTIONS.get(name)
                 printed = [self(arg) for arg in args]

@@ -33,6 +33,9 @@ from jaxsnn.units.display import unit_text
 __all__ = ["Symbol", "Typed", "describe", "infer", "require"]
 
 
+_ELSEWHERE = {"delayed": " It stands in equations of Synapses that are computed in every step (summed, clock-driven)"}
+
+
 class Typed(Protocol):
     """Anything with a type (`boolean`, `integer`, `float`) and a dimension."""
 
@@ -231,8 +234,9 @@ class _Inference:
         if function is None:
             if expr.function in self.scope:
                 raise self.source.error(f"{expr.function} is a value, not a function; is a '*' missing?", _span(expr))
+            hint = _ELSEWHERE.get(expr.function) or did_you_mean(expr.function, self.functions)
             raise self.source.error(
-                f"there is no function {expr.function!r}.{did_you_mean(expr.function, self.functions)}",
+                f"there is no function {expr.function!r} here.{hint}",
                 _span(expr),
                 UnknownNameError,
             )
@@ -253,7 +257,7 @@ class _Inference:
             dims = [dims[0]] + [
                 given[-1] if _is_zero(arg) else dim for dim, arg in zip(dims[1:], expr.args[1:], strict=True)
             ]
-        dim = function.dimension(tuple(dims)) if dims else DIMENSIONLESS
+        dim = function.dimension(tuple(dims))
         if isinstance(dim, str):
             raise self.source.error(f"{function.name}() {dim}", _span(expr), DimensionError)
         return Symbol(function.type(tuple(arg.type for arg in args)), dim)

@@ -16,6 +16,7 @@ import ast
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from jaxsnn.equations.functions import Implementation
 from jaxsnn.errors import CONDITIONAL, JaxsnnError, Source, unbalanced, unreadable
 from jaxsnn.units import DIMENSIONLESS, Dimension
 
@@ -131,11 +132,12 @@ class Logical(Expr):
 
 @dataclass(frozen=True)
 class Call(Expr):
-    """A call of a function of the function table, or of one from the namespace."""
+    """A call of a function of the function table, or of one from the namespace (in code, with what that calls)."""
 
     function: str
     args: tuple[Expr, ...]
     span: Span = _span()
+    implementation: Implementation | None = None
 
     def __repr__(self) -> str:
         return f"Call({self.function!r}, {', '.join(map(repr, self.args))})"

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from jaxsnn.units import DIMENSIONLESS, Dimension, second
 
-__all__ = ["CONSTANTS", "FUNCTIONS", "INTERNAL", "TYPES", "Function", "highest"]
+__all__ = ["CONSTANTS", "FUNCTIONS", "INTERNAL", "TYPES", "Function", "Implementation", "highest"]
 
 TYPES = ("boolean", "integer", "float")
 """The types of the language, from lowest to highest."""
@@ -44,6 +45,23 @@ class Function:
     dimension: DimensionRule
     type: TypeRule
     stateful: bool = False
+
+
+@dataclass(frozen=True)
+class Implementation:
+    """A function of the user, as generated code calls it: of arrays, in base units, element by element.
+
+    Attributes:
+        call: The Python function.
+        type: Type of its result.
+        callback: Whether the step calls back into Python instead of tracing it.
+        stateless: Whether its result depends on its arguments alone.
+    """
+
+    call: Callable[..., Any]
+    type: str = "float"
+    callback: bool = False
+    stateless: bool = True
 
 
 def _number(dims: tuple[Dimension, ...]) -> Dimension | str:
@@ -163,12 +181,27 @@ _TABLE = (
     # What calls of a TimedArray become; an index beyond either end of the values means the value at that end.
     _row("timed_array", 2, "timed_array(values, index): the value at an index", _first_value),
     _row("timed_array_2d", 3, "timed_array_2d(values, index, i): the value at an index in column i", _first_value),
+    # What calls of `delayed` become: a ring of past values, one row a step, and the look back into it.
+    _row("remember_row", 3, "remember_row(ring, values, now): the ring with the values of this step", _first_value),
+    _row(
+        "tally_bins",
+        2,
+        "tally_bins(counts, place): one more in the bin of each element, none outside",
+        _first_value,
+        _integer,
+    ),
+    _row(
+        "look_back",
+        4,
+        "look_back(ring, now, back, i): column i of the ring, `back` steps ago, interpolated",
+        _first_value,
+    ),
 )
 
 FUNCTIONS: Mapping[str, Function] = {row.name: row for row in _TABLE}
 """All functions of the language by name."""
 
-INTERNAL = frozenset({"exp_divided", "timed_array", "timed_array_2d"})
+INTERNAL = frozenset({"exp_divided", "look_back", "remember_row", "tally_bins", "timed_array", "timed_array_2d"})
 """Functions that stand only in generated statements."""
 
 CONSTANTS: Mapping[str, float] = {

@@ -17,7 +17,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from jaxsnn.equations.expressions import Call, Expr, Name, Number, transform
+from jaxsnn.equations.expressions import Call, Expr, Name, Number, names, transform
 from jaxsnn.equations.functions import CONSTANTS, FUNCTIONS, INTERNAL, Function
 from jaxsnn.equations.grammar import is_noise
 from jaxsnn.errors import Source, UnknownNameError, did_you_mean
@@ -28,7 +28,10 @@ __all__ = ["Binder", "Constant", "NamespaceFunction", "caller_namespace"]
 
 @runtime_checkable
 class NamespaceFunction(Protocol):
-    """An object of the namespace that equations can call (a `TimedArray`)."""
+    """An object of the namespace that equations can call (a `TimedArray`, a `Function`).
+
+    One with an attribute ``inline`` is expanded where it is bound, before anything else looks at the expression.
+    """
 
     def as_function(self, name: str) -> Function:
         """Its row for dimension checks."""
@@ -94,12 +97,27 @@ class Binder:
     host_functions: dict[str, Callable[..., Any]] = field(default_factory=dict)
     _warned: set[str] = field(default_factory=set)
     _objects: dict[str, NamespaceFunction] = field(default_factory=dict)
+    _of_time: set[str] = field(default_factory=set)
 
     def bind(self, expr: Expr, source: Source) -> Expr:
         """The expression with units as literals; names of the namespace are noted in `constants`."""
         for called in (node for node in _walk_calls(expr)):
             self._note_function(called, source)
-        return transform(expr, lambda node: self._name(node, source) if isinstance(node, Name) else None)
+        return transform(expr, lambda node: self._meaning(node, source))
+
+    def row(self, name: str) -> Function | None:
+        """The row of a function, of the language or of the namespace."""
+        found = self.functions.get(name) or self.namespace.get(name)
+        return found.as_function(name) if isinstance(found, NamespaceFunction) else self.functions.get(name)
+
+    def _meaning(self, node: Expr, source: Source) -> Expr | None:
+        if isinstance(node, Name):
+            return self._name(node, source)
+        if isinstance(node, Call) and getattr(self._objects.get(node.function), "inline", False):
+            if node.args:
+                raise source.error(f"{node.function}() takes no arguments, got {len(node.args)}", node.span)
+            return self._objects[node.function].expand(node.function, node.args, self.dt or 0.0)
+        return None
 
     def expand(self, expr: Expr) -> Expr:
         """Calls of namespace functions in terms of the language (after dimension checks)."""
@@ -118,11 +136,22 @@ class Binder:
     def varying(self) -> frozenset[str]:
         """Namespace functions used so far whose values change inside a step."""
         assert self.dt is not None
-        return frozenset(name for name, found in self._objects.items() if not found.locally_constant(self.dt))
+        moving = {name for name, found in self._objects.items() if not found.locally_constant(self.dt)}
+        return frozenset(n for n in moving if n in self._of_time or self.functions[n].stateful)
 
     def _note_function(self, call: Call, source: Source) -> None:
         name = call.function
+        if any("t" in names(arg) for arg in call.args):
+            self._of_time.add(name)
         if name in self.functions:
+            own = self.namespace.get(name)
+            if name not in self._objects and isinstance(own, NamespaceFunction) and name not in self._warned:
+                self._warned.add(name)
+                warnings.warn(
+                    f"{source.where}: {name}() means the function of the language, not that of the same name in the"
+                    f" namespace; rename that one",
+                    stacklevel=2,
+                )
             return
         found = self.namespace.get(name)
         if isinstance(found, NamespaceFunction):
@@ -132,8 +161,9 @@ class Binder:
             self.constants.update(found.constants(name))
         elif callable(found) and not isinstance(found, Quantity):
             raise source.error(
-                f"{name!r} is a Python function; this version can call the functions of the language"
-                f" ({', '.join(sorted(set(FUNCTIONS) - INTERNAL))}) and TimedArray",
+                f"{name!r} is a Python function; so that equations can call it, say what its units are:"
+                f" {name} = Function({name}, arg_units=[...], return_unit=...). Functions of the language are"
+                f" {', '.join(sorted(set(FUNCTIONS) - INTERNAL))}",
                 call.span,
                 UnknownNameError,
             )

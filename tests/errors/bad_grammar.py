@@ -452,7 +452,7 @@ TABLE = (
         Network(G).run(1*ms)
         """,
         ValueError,
-        ("'f' is a Python function", "TimedArray"),
+        ("'f' is a Python function", "f = Function(f, arg_units"),
         "f(v)",
     ),
     Bad(

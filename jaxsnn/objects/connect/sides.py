@@ -10,7 +10,6 @@ import numpy as np
 from jaxsnn.codegen.host import evaluate
 from jaxsnn.equations.dimensions import Symbol, describe, infer
 from jaxsnn.equations.expressions import Call, Expr, Name, names, walk
-from jaxsnn.equations.functions import FUNCTIONS
 from jaxsnn.errors import ConnectError, DimensionError, Source
 from jaxsnn.objects.base import generator_for
 from jaxsnn.units import DIMENSIONLESS
@@ -69,7 +68,7 @@ class SynapseSides:
     def reads(self, expr: Expr) -> set[str]:
         found: set[str] = set()
         for node in walk(expr):
-            if isinstance(node, Call) and node.function in FUNCTIONS and FUNCTIONS[node.function].stateful:
+            if isinstance(node, Call) and (row := self.binder.row(node.function)) is not None and row.stateful:
                 found |= {"i", "j"}
             if isinstance(node, Name):
                 end = self.synapses._end(node.id)
