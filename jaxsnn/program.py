@@ -135,9 +135,8 @@ class Code:
 
     def lines(self) -> Iterator[str]:
         for statement in self.statements:
-            text = str(statement)
             guard = self.guards.get(statement.target) if isinstance(statement, Assign) else None
-            yield f"{text}  [where {guard}]" if guard else text
+            yield f"{statement}  [where {guard}]" if guard else str(statement)
 
 
 @dataclass(frozen=True)
@@ -176,13 +175,11 @@ class Operation:
         """Whether it runs in every step."""
         return self.every == 1 and not self.listed
 
-    @property
-    def position(self) -> tuple[float, int, str]:
-        return self.position_in(SLOTS)
-
-    def position_in(self, slots: Sequence[str]) -> tuple[float, int, str]:
+    def position_in(self, slots: Sequence[str] = SLOTS) -> tuple[float, int, str]:
         """Its place in a schedule: slot, order, name."""
         return slot_position(self.slot, slots), self.order, self.name
+
+    position = property(position_in)
 
     def head(self) -> str:
         return self.form.format(self)
@@ -396,8 +393,7 @@ class Program:
             if operation.slot != slot:
                 slot = operation.slot
                 lines.append(f"{slot}:")
-            every = f", every {operation.every} steps" if operation.every > 1 else ", in steps of a list"
-            every = "" if operation.always else every
-            lines.append(f"  {operation.name}: {operation.head()}{every}")
+            own = f", every {operation.every} steps" if operation.every > 1 else ", in steps of a list"
+            lines.append(f"  {operation.name}: {operation.head()}{'' if operation.always else own}")
             lines.extend(f"    {line}" for line in operation.body())
         return "\n".join(lines)
