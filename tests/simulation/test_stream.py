@@ -103,3 +103,24 @@ def test_what_is_refused(tmp_path):
     with pytest.raises(NetworkError, match="another version"):
         snn.Recording(tmp_path)
     assert mV.dim == volt.dim
+
+
+def test_variables_at_spikes_and_chosen_times(tmp_path):
+    """What monitors of events record with them, and values at the times of a clock, are in the files too."""
+
+    def both(folder=None):
+        cells = snn.NeuronGroup(3, "dv/dt = (1 + i)*volt/ms : volt", threshold="v > 0.95*volt", reset="v = 0*volt",
+                                method="euler", name="cells")  # fmt: skip
+        spikes = snn.SpikeMonitor(cells, variables="v", name="spikes")
+        trace = snn.StateMonitor(cells, "v", record=1, clock=snn.EventClock([0.3, 1.1, 1.9] * ms), name="trace")
+        snn.Network(cells, spikes, trace).run(2 * ms, stream=folder)
+        return spikes, trace
+
+    spikes, trace = both()
+    both(tmp_path)
+    recording = snn.Recording(tmp_path)
+    assert spikes.num_spikes == 2 + 4 + 5  # 10, 5 and 4 steps from 0 to above 0.95 V
+    np.testing.assert_array_equal(recording["spikes"].v.value, spikes.v.value)
+    np.testing.assert_array_equal(recording["spikes"].i, spikes.i)
+    np.testing.assert_allclose(recording["trace"].t / ms, [0.3, 1.1, 1.9])
+    np.testing.assert_array_equal(recording["trace"].v.value, trace.v.value)

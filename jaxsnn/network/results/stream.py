@@ -34,6 +34,7 @@ class Stream:
     def __init__(self, folder: str | Path, program: Program, monitors: Mapping[str, Any], first: int) -> None:
         self.folder = Path(folder)
         self._files: dict[tuple[str, str], _Growing] = {}
+        self._chosen: dict[str, np.ndarray] = {}  # steps of monitors that record at chosen times
         described: dict[str, Any] = {}
         for operation in program.operations:
             kind = _KINDS.get(type(operation))
@@ -45,6 +46,11 @@ class Stream:
                 symbols = monitor.source._symbols()
                 entry["units"] = {v: list(map(str, symbols[v].dim.exponents)) for v in operation.expressions}
                 entry["elements"] = np.asarray(monitor.record).tolist()
+                if monitor._times is not None:
+                    self._chosen[monitor.name] = monitor._steps
+            elif isinstance(operation, RecordSpikes) and operation.expressions:
+                symbols = monitor.source._symbols()
+                entry["units"] = {v: list(map(str, symbols[v].dim.exponents)) for v in operation.expressions}
             described[monitor.name] = entry
         self.monitors = described
         about = {"version": _VERSION, "dt": program.dt, "monitors": described}
@@ -74,12 +80,15 @@ class Stream:
         arrays: dict[str, np.ndarray]
         match self.monitors[label]["kind"]:
             case "spikes":
-                arrays = {"step": (first + rows["rows"]).astype(np.int64), "i": rows["index"].astype(np.int32)}
+                arrays = {name: rows[name] for name in self.monitors[label].get("units", ())}
+                arrays |= {"step": (first + rows["rows"]).astype(np.int64), "i": rows["index"].astype(np.int32)}
             case "rate":
                 arrays = {"step": rows["step"].astype(np.int64), "count": rows["count"]}
             case _:
-                arrays = {name: rows[name] for name in self.monitors[label]["units"]}
-                arrays["step"] = rows["step"].astype(np.int64)
+                chosen = self._chosen.get(label)
+                kept = slice(None) if chosen is None else np.isin(rows["step"], chosen)
+                arrays = {name: rows[name][kept] for name in self.monitors[label]["units"]}
+                arrays["step"] = rows["step"][kept].astype(np.int64)
         for name, array in arrays.items():
             file = self._files.get((label, name))
             if file is None:
