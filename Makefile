@@ -4,6 +4,7 @@
 PYTHON ?= python3
 JOBS ?= auto
 PYTEST_ARGS ?=
+SUITE ?=
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -12,7 +13,7 @@ GOAL := $(or $(firstword $(MAKECMDGOALS)),test)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-all lint bench clean
+.PHONY: help demo test test-all test-brian lint bench clean
 
 help: ## list the targets
 	@echo "make TARGET [PYTHON=python3.12] [JOBS=4] [PYTEST_ARGS='-k name -x']"
@@ -28,8 +29,12 @@ bench: $(VENV)/.bench ## measure the speed on this machine, next to Brian2 in C+
 test: $(VENV)/.test ## the fast tests and the examples in the docstrings
 	$(PY) -m pytest -n $(JOBS) --maxprocesses 8 $(PYTEST_ARGS)
 
-test-all: $(VENV)/.test ## the slow tests too
+test-all: $(VENV)/.test ## the slow tests too, and Brian2's own
 	XLA_FLAGS="$(XLA_FLAGS)" $(PY) -m pytest -n $(JOBS) --maxprocesses 8 -m "" $(PYTEST_ARGS)
+	$(PY) tests/bridges/suite.py
+
+test-brian: $(VENV)/.test ## Brian2's own test suite on jaxsnn, with a table (SUITE='standalone --float32')
+	$(PY) tests/bridges/suite.py $(SUITE)
 
 lint: $(VENV)/.test ## style, format and types
 	$(PY) -m ruff check .

@@ -16,6 +16,8 @@ r"""jaxsnn: Brian-style equations become pure JAX step functions.
 [0, 4, 7]
 """
 
+from typing import Any as _Any
+
 from jaxsnn import adjoint, errors, fit, models, plasticity, plot, surrogate, units
 from jaxsnn.equations.system import Equations
 from jaxsnn.network import Network, Recording, Sweep, profiling_summary, stop
@@ -71,3 +73,12 @@ __all__ = [
     "surrogate",
     "units",
 ]
+
+
+def __getattr__(name: str) -> _Any:
+    """`from_brian2`, whose module needs an extra and is imported when it is asked for."""
+    if name == "from_brian2":
+        from jaxsnn.bridges.brian2 import from_brian2
+
+        return from_brian2
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

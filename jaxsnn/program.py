@@ -18,6 +18,7 @@ from jaxsnn.units import DIMENSIONLESS, Dimension
 
 __all__ = [
     "SLOTS",
+    "Cable",
     "Code",
     "Deliver",
     "Emit",
@@ -83,7 +84,7 @@ class Ref:
 
     ``via`` says through which index an element of the domain reads it: ``"self"`` (one to one), ``"scalar"``
     (the same value for all), ``"pre"`` or ``"post"`` (the neuron at that end of a synapse), ``"index"`` (the
-    element's own number).
+    element's own number), ``"at:name"`` (the place that the array ``name`` beside the program gives for it).
     """
 
     owner: str
@@ -306,6 +307,16 @@ class Summed(Operation):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Cable(Operation):
+    """One step of the cable equation of a branched neuron; for code and ``roles`` of variables see `CableStep`."""
+
+    domain: Window
+    code: Code
+    roles: Mapping[str, Ref]
+    kind: ClassVar[str] = "cable"
+
+
+@dataclass(frozen=True, kw_only=True)
 class RecordSpikes(Operation):
     """Record which elements of a window are in an event set, and the values that expressions have for them."""
 
@@ -375,6 +386,8 @@ class Program:
                 keys.update(code.scope[name].key for name in code.written)
             if isinstance(operation, Invoke):
                 keys.update(operation.writes)
+            if isinstance(operation, Cable):
+                keys.update(operation.roles[name].key for name in ("v", "Ic"))
             if isinstance(operation, Threshold) and operation.refractory:
                 owner = operation.domain.owner
                 keys.update({(owner, "not_refractory"), (owner, "lastspike")})

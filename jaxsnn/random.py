@@ -30,7 +30,7 @@ _SECOND = 1 << 31
 """Added to the number of a draw for the second block of bits that double precision needs."""
 
 
-Words = tuple[Array, Array]
+Words = tuple[Array, ...]
 
 
 def name_words(key: Any, name: str) -> Words:
@@ -40,9 +40,19 @@ def name_words(key: Any, name: str) -> Words:
 
 
 def step_words(words: Words, step: Any) -> Words:
-    """The key of an operation in one step: `jax.random.fold_in`, written out so that a kernel can do it too."""
+    """The key of an operation in one step: `jax.random.fold_in`, written out so that a kernel can do it too.
+
+    A third word is the step from which steps are counted.
+
+    >>> one = step_words((jnp.uint32(1), jnp.uint32(2)), 5)
+    >>> one == step_words((jnp.uint32(1), jnp.uint32(2), jnp.uint32(100)), 105)
+    True
+    """
+    first, second, *origin = words
     step = jnp.asarray(step).astype(jnp.uint32)
-    return threefry(words, (jnp.zeros_like(step), step))
+    if origin:
+        step = step - origin[0]
+    return threefry((first, second), (jnp.zeros_like(step), step))
 
 
 def threefry(key: Words, counter: Words) -> Words:

@@ -58,6 +58,7 @@ JAX = {"jax", "jaxlib", "optax"}  # importing one of them imports jax
 WITHOUT_JAX = {"citation", "errors", "units", "equations", "program", "plot"} | SAID
 OPTIONAL = {"brian2", "IPython", "matplotlib", "nir", "pandas"}  # extras: import them where used
 IN_FUNCTIONS = OPTIONAL | {"tqdm"}  # a progress bar that most runs never draw
+EXTRAS = "jaxsnn.bridges."  # a bridge needs its extra as a whole, so others import it where they use it
 RUNS_CODE_ON_LOAD = {"cloudpickle", "dill", "marshal", "pickle", "shelve"}
 
 # Modules above MAX_LINES, each with its reason.
@@ -231,7 +232,8 @@ def check_circles(modules: dict[str, Module]) -> Iterator[str]:
 def check_hidden(modules: dict[str, Module]) -> Iterator[str]:
     for module in modules.values():
         for item in imports_of(module, modules):
-            if item.in_function and item.target.split(".")[0] not in IN_FUNCTIONS:
+            bridge = module.room == ROOT and item.target.startswith(EXTRAS)
+            if item.in_function and item.target.split(".")[0] not in IN_FUNCTIONS and not bridge:
                 yield f"{module.path}:{item.line}: import of {item.target} inside a function"
         for node in ast.walk(module.tree):
             if isinstance(node, ast.Call) and called(node) in {"import_module", "__import__"}:
@@ -360,6 +362,10 @@ FAULTS = {
         {"units/__init__.py": "from .a import f", "units/a.py": "from jaxsnn.units import g"},
     ),
     "hidden": (check_hidden, {"fit/a.py": "class A:\n def f(self):\n  import jaxsnn.network"}),
+    "a bridge, but not from the roof": (
+        check_hidden,
+        {"fit/a.py": "def f():\n import jaxsnn.bridges.brian2", "bridges/brian2/__init__.py": ""},
+    ),
     "dynamic": (check_hidden, {"fit/a.py": "import importlib\nimportlib.import_module('jax')"}),
     "long": (check_sizes, {"program.py": "\n" * (MAX_LINES + 1)}),
     "crowded": (check_sizes, {f"models/m{i}.py": "" for i in range(MAX_MODULES + 1)}),

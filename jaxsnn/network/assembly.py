@@ -38,11 +38,13 @@ LONGEST_RING = 2**28
 class Assembly:
     """What a network keeps between runs besides the values of its objects.
 
-    step: steps done; rings: spikes on their way, ``(kind of buffer, arrays)`` for each pathway; events: event sets
-    of the last step; wirings: connectivity already on the device; kinds: of the delay buffers in use.
+    step: steps done; origin: the step from which random numbers are counted; rings: spikes on their way, ``(kind of
+    buffer, arrays)`` for each pathway; events: event sets of the last step; wirings: connectivity already on the
+    device; kinds: of the delay buffers in use.
     """
 
     step: int = 0
+    origin: int = 0
     rings: dict[str, tuple[str, tuple[np.ndarray, ...]]] = field(default_factory=dict)
     events: dict[str, np.ndarray] = field(default_factory=dict)
     wirings: dict[str, tuple[Any, Wiring]] = field(default_factory=dict)
@@ -82,7 +84,8 @@ class Assembly:
             path = f"{owner}.{event}"
             old = self.events.get(path) if (owner, event) in found else None  # what is not active has no events
             events[path] = jnp.zeros(size, bool) if old is None or old.shape != (size,) else jnp.asarray(old)
-        tables = Tables(key, trees["tables"], wirings, schedules, indices)
+        origin = jnp.asarray(self.origin, jnp.int32)
+        tables = Tables(key, trees["tables"], wirings, schedules, indices, origin)
         state = State(jnp.asarray(self.step, jnp.int32), trees["state"], events, rings, cursors, tables)
         return trees["params"], state
 

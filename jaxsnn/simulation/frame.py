@@ -115,6 +115,8 @@ class Frame:
             return whole.reshape(()) if whole.shape == (1,) else whole
         if ref.via in ("pre", "post"):
             return whole[self.end(window.owner, ref.via)]
+        if ref.via.startswith("at:"):
+            return whole[self.tables.indices[ref.via.removeprefix("at:")]]
         return _slice(whole, window)
 
     def part(self, key: Key, window: Window) -> Array:
@@ -129,7 +131,7 @@ class Frame:
         """Replace the values of a window, where the mask holds."""
         old = self.value(ref.key)
         if ref.via == "scalar":
-            value = jnp.reshape(value, ()) if not old.ndim and jnp.size(value) == 1 else value
+            value = jnp.reshape(value, old.shape) if jnp.size(value) == 1 == old.size else value
             self.values[ref.key] = jnp.broadcast_to(value, old.shape).astype(old.dtype)
             return
         part = _slice(old, window)
@@ -147,7 +149,11 @@ class Frame:
 
     def words(self, name: str) -> Words:
         """The random key of an operation in this step."""
-        return step_words(name_words(self.tables.key, name), self.step)
+        return step_words(self.seed(name), self.step)
+
+    def seed(self, name: str) -> Words:
+        """The random key of an operation in this run, with the step from which steps are counted."""
+        return *name_words(self.tables.key, name), jnp.asarray(self.tables.origin).astype(jnp.uint32)
 
     def draw(self, name: str, window: Window) -> Any:
         """Random numbers for the elements of a window."""

@@ -62,10 +62,14 @@ class _Interruption:
 
 
 class ChunkedRun:
-    """Runs a simulation from the host; keeps its compiled chunks for later runs."""
+    """Runs a simulation from the host; keeps its compiled chunks for later runs.
 
-    def __init__(self, simulation: Simulation) -> None:
+    ``finite``: whether a variable that becomes NaN or infinite ends the run.
+    """
+
+    def __init__(self, simulation: Simulation, finite: bool = True) -> None:
         self.simulation = simulation
+        self.finite = finite
         self._chunks: dict[int, Any] = {}
         self._compiled: set[int] = set()
         self._finite = jax.jit(_finite)
@@ -147,7 +151,7 @@ class ChunkedRun:
 
     def _deliver(self, params: Params, waiting: tuple[State, State, Any, int, int], receive: Receive) -> None:
         before, after, rows, n, first = waiting
-        if not all(map(bool, jax.tree.leaves(self._finite(after.values)))):
+        if self.finite and not all(map(bool, jax.tree.leaves(self._finite(after.values)))):
             raise NotFinite(self._culprit(params, before, n, first), before, first)
         for label, fields in rows.items():
             operation = self._every[label]

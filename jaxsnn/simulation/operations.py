@@ -15,7 +15,21 @@ import jax.numpy as jnp
 from jaxsnn.codegen.jax_guarded import GUARDED
 from jaxsnn.codegen.lower import Block, lower
 from jaxsnn.errors import ArgumentError, did_you_mean
-from jaxsnn.program import Code, Deliver, Emit, Invoke, Key, Operation, Reset, Summed, Threshold, Update, Window
+from jaxsnn.program import (
+    Cable,
+    Code,
+    Deliver,
+    Emit,
+    Invoke,
+    Key,
+    Operation,
+    Reset,
+    Summed,
+    Threshold,
+    Update,
+    Window,
+)
+from jaxsnn.simulation.compartments import CableStep
 from jaxsnn.simulation.frame import Frame, Setting
 from jaxsnn.simulation.gradient.spikes import flags
 from jaxsnn.simulation.gradient.threshold import SmoothThreshold
@@ -253,6 +267,7 @@ OPERATIONS: Mapping[type[Operation], Any] = {
     Emit: EmitStep,
     Deliver: DeliverStep,
     Summed: SummedStep,
+    Cable: CableStep,
 }
 """The class that carries out each kind of operation (recording has its own table)."""
 

@@ -40,7 +40,8 @@ class Tables:
     """What a run reads and never changes, besides the parameters: all that is discrete.
 
     key: random key of the run; values: integer and boolean parameters, and delays that code reads; wirings:
-    connectivity of each pathway; schedules: of spike generators; indices: elements that monitors record.
+    connectivity of each pathway; schedules: of spike generators; indices: elements that monitors record; origin: the
+    step from which random numbers are counted.
     """
 
     key: Array
@@ -48,6 +49,7 @@ class Tables:
     wirings: dict[str, Wiring]
     schedules: dict[str, Schedule]
     indices: dict[str, Array]
+    origin: Array
 
 
 @jax.tree_util.register_dataclass

@@ -12,7 +12,7 @@ from jax import lax
 from jaxsnn.events import fixed_point
 from jaxsnn.events.gpu.triton import Kernel, Launch, Memory, Place
 from jaxsnn.program import Key
-from jaxsnn.random import Words, name_words
+from jaxsnn.random import Words
 from jaxsnn.simulation.frame import Frame
 
 __all__ = ["Arguments", "Buffers", "Units", "Value", "restored"]
@@ -73,8 +73,9 @@ class Arguments:
 
     def seed(self, name: str) -> Callable[[Memory], Words]:
         """The random key of an operation in this run."""
-        place = self.read(jnp.stack(name_words(self.frame.tables.key, name)))
-        return lambda memory: (memory.scalar(place, 0), memory.scalar(place, 1))
+        words = self.frame.seed(name)
+        place = self.read(jnp.stack(words))
+        return lambda memory: tuple(memory.scalar(place, k) for k in range(len(words)))
 
     def change(self, kind: str, name: Any) -> Place:
         """Something that the launch changes in place; see `_of` for the kinds."""

@@ -216,4 +216,4 @@ class OneStage:
         whole = frame.value(ref.key)
         if whole.shape[0] != new.shape[0]:
             new = whole.at[window.start : window.stop].set(new)
-        frame.values[ref.key] = new
+        frame.values[ref.key] = new.astype(whole.dtype)  # what has arrived at an integer through a ring is a float

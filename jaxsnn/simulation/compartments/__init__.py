@@ -1,0 +1,5 @@
+"""Neurons with compartments."""
+
+from jaxsnn.simulation.compartments.cable import CableStep
+
+__all__ = ["CableStep"]
