@@ -15,20 +15,7 @@ import jax.numpy as jnp
 from jaxsnn.codegen.jax_guarded import GUARDED
 from jaxsnn.codegen.lower import Block, lower
 from jaxsnn.errors import ArgumentError, did_you_mean
-from jaxsnn.program import (
-    Cable,
-    Code,
-    Deliver,
-    Emit,
-    Invoke,
-    Key,
-    Operation,
-    Reset,
-    Summed,
-    Threshold,
-    Update,
-    Window,
-)
+from jaxsnn.program import Cable, Code, Deliver, Emit, Invoke, Key, Operation, Reset, Summed, Threshold, Update, Window
 from jaxsnn.simulation.compartments import CableStep
 from jaxsnn.simulation.frame import Frame, Setting
 from jaxsnn.simulation.gradient.spikes import flags

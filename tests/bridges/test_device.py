@@ -249,6 +249,33 @@ def test_events_of_a_group_besides_spikes():
     assert same(script)["i"].size > 20
 
 
+def test_a_neuron_with_compartments():
+    def script() -> Values:
+        um, cm = brian2.um, brian2.cm
+        shape = brian2.Soma(30 * um)
+        shape.axon = brian2.Cylinder(diameter=2 * um, length=200 * um, n=8)
+        shape.dendrite = brian2.Cylinder(diameter=3 * um, length=100 * um, n=3)
+        shape.dendrite.left = brian2.Cylinder(diameter=1 * um, length=80 * um, n=4)
+        shape.dendrite.right = brian2.Cylinder(diameter=1 * um, length=60 * um, n=2)
+        neuron = brian2.SpatialNeuron(
+            shape,
+            "Im = 1e-4*siemens/cm**2*(-70*mV - v) : amp/meter**2\nI : amp (point current)",
+            Cm=1 * brian2.uF / cm**2,
+            Ri=100 * brian2.ohm * cm,
+            method="exponential_euler",
+            name="neuron",
+        )
+        neuron.v = -70 * mV
+        neuron.I[shape.dendrite.left[50 * um]] = 0.1 * brian2.nA
+        trace = brian2.StateMonitor(neuron, "v", record=True, name="trace")
+        brian2.Network(neuron, trace).run(5 * ms)
+        return {"v": trace.v / mV, "Ic": neuron.Ic}
+
+    # The scheme subtracts numbers that are equal up to 1e-6, so that half of their digits are rounding.
+    found = same(script, rtol=1e-6, atol=1e-9)
+    assert np.ptp(found["v"][:, -1]) > 1
+
+
 def test_single_precision_counts_time_in_steps():
     """After 20 s a time of 32 bits is only good to 2 microseconds, twice the margin of a step: refractoriness holds."""
 
