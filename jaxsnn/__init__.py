@@ -20,12 +20,13 @@ from typing import Any as _Any
 
 from jaxsnn import adjoint, errors, fit, models, plasticity, plot, surrogate, units
 from jaxsnn.equations.system import Equations
-from jaxsnn.network import Network, profiling_summary, stop
+from jaxsnn.network import Network, Recording, Sweep, profiling_summary, stop
 from jaxsnn.objects.base import seed
 from jaxsnn.objects.functions import BinomialFunction, Function
 from jaxsnn.objects.groups import Subgroup
 from jaxsnn.objects.inputs import PoissonGroup, PoissonInput, SpikeGeneratorGroup, TimedArray
-from jaxsnn.objects.monitors import EventMonitor, PopulationRateMonitor, SpikeMonitor, StateMonitor
+from jaxsnn.objects.linked import linked_var
+from jaxsnn.objects.monitors import EventMonitor, PopulationRateMonitor, SpikeMonitor, StateMonitor, StatisticsMonitor
 from jaxsnn.objects.neurongroup import NeuronGroup
 from jaxsnn.objects.schedule.clocks import Clock, EventClock
 from jaxsnn.objects.schedule.functions import NetworkOperation, network_operation
@@ -47,17 +48,21 @@ __all__ = [
     "PoissonGroup",
     "PoissonInput",
     "PopulationRateMonitor",
+    "Recording",
     "Simulation",
     "SpikeGeneratorGroup",
     "SpikeMonitor",
     "SpikeRecord",
     "StateMonitor",
+    "StatisticsMonitor",
     "Subgroup",
+    "Sweep",
     "Synapses",
     "TimedArray",
     "adjoint",
     "errors",
     "fit",
+    "linked_var",
     "models",
     "network_operation",
     "plasticity",

@@ -13,7 +13,7 @@ import matplotlib
 import pytest
 
 import jaxsnn as snn
-from jaxsnn.equations.functions import FUNCTIONS
+from jaxsnn.equations.functions import FUNCTIONS, INTERNAL
 from jaxsnn.equations.grammar import FLAGS
 from jaxsnn.events import EXECUTIONS
 from jaxsnn.fit import BIJECTIONS, LOSSES, METHODS
@@ -23,8 +23,6 @@ from jaxsnn.plasticity import RULES
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
-# Functions that integrators and `TimedArray` write, and no user.
-INTERNAL = {"exp_divided", "timed_array", "timed_array_2d"}
 FENCE = re.compile(r"^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 
 

@@ -13,9 +13,9 @@ from jaxsnn.adjoint.populations import Population
 from jaxsnn.codegen.lower import Block, lower
 from jaxsnn.equations.expressions import Binary, Call, Compare, Expr, calls, names, render
 from jaxsnn.equations.functions import FUNCTIONS
-from jaxsnn.equations.statements import Assign, Propagate, Statement
+from jaxsnn.equations.statements import Adapt, Assign, Propagate, Statement
 from jaxsnn.errors import ArgumentError, NetworkError, NotSupportedError, did_you_mean
-from jaxsnn.program import Code, Deliver, Emit, Invoke, Program, Reset, Summed, Threshold, Update
+from jaxsnn.program import SLOTS, Code, Deliver, Emit, Invoke, Program, Reset, Summed, Threshold, Update
 from jaxsnn.simulation.synaptic import analyse
 
 __all__ = ["Input", "Model", "read"]
@@ -80,12 +80,12 @@ def read(program: Program, parts: Any, own_delays: tuple[str, ...] = ()) -> Mode
             raise _refusal(operation.name, "has a clock of its own", "leave out its dt")
         if isinstance(operation, Invoke):
             raise _refusal(operation.name, "is a function that runs in every step", "leave it out")
+    for owner, name in program.links:
+        raise _refusal(owner, f"is linked to another group by {name}", "copy the values into a parameter")
     operations = program.operations
-    slots = [slot for slot, _, _ in (operation.position() for operation in operations)]
-    if slots != sorted(slots):
-        raise _refusal(
-            operations[0].name, "follows a schedule of its own", "leave the schedule of the network as it is"
-        )
+    usual = all(operation.slot.rpartition("_")[2] in SLOTS for operation in operations)
+    if not usual or operations != tuple(sorted(operations, key=lambda operation: operation.position)):
+        raise _refusal("the network", "has a schedule of its own", "leave that as it is")
     synaptic = {op.synapses for op in operations if isinstance(op, Deliver)}
     synaptic |= {name.rpartition(".")[0] for name in parts.indices if name.endswith((".i", ".j"))}
     for op in operations:
@@ -318,7 +318,9 @@ def _read(statements: Iterable[Statement]) -> set[str]:
 
 
 def _check(owner: str, statements: Iterable[Statement], code: Code, of_steps: Mapping[str, str] | None = None) -> None:
-    """Refuse random numbers and what only a clock has."""
+    """Refuse random numbers, sub-steps, and what only a clock has."""
+    if any(isinstance(statement, Adapt) for statement in statements):
+        raise _refusal(owner, "is integrated in adaptive sub-steps", "write method='rk4' or leave the method out")
     for expr in _expressions(statements):
         for function in calls(expr):
             if function in FUNCTIONS and FUNCTIONS[function].stateful:

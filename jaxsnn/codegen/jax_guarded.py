@@ -12,6 +12,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxsnn.codegen.jax_adaptive import bounded
 from jaxsnn.codegen.jax_runtime import RUNTIME, divide
 
 __all__ = ["GUARDED"]
@@ -70,5 +71,6 @@ _ONE_NUMBER = ("exprel", "tan", "sinh", "cosh", "arcsin", "arccos", "exp", "log"
 GUARDED: Mapping[str, Callable[..., Any]] = {
     **{name: guarded(RUNTIME[name]) for name in _ONE_NUMBER},  # type: ignore[arg-type]
     "divide": safe_divide,
+    "adaptive": bounded,
 }
 """What replaces functions of the runtime in blocks that are differentiated."""

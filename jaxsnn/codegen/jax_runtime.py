@@ -14,6 +14,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxsnn.codegen.jax_adaptive import adaptive
+
 __all__ = ["RUNTIME"]
 
 Array = Any
@@ -237,6 +239,31 @@ def timed_array_2d(values: Array, index: Array, i: Array) -> Array:
     return jnp.where(valid, found, jnp.nan)
 
 
+def remember_row(ring: Array, values: Array, now: Array) -> Array:
+    """The ring with the values of step ``now``; its rows are steps."""
+    ring = jnp.asarray(ring)
+    return ring.at[now % ring.shape[0]].set(jnp.asarray(values, ring.dtype))
+
+
+def look_back(ring: Array, now: Array, back: Array, i: Array) -> Array:
+    """Column i of a ring, ``back`` steps before ``now``: linear between steps; NaN for what it does not hold."""
+    ring, length = jnp.asarray(ring), ring.shape[0]
+    known = (back >= 0) & (back <= length - 1)
+    whole = jnp.clip(jnp.floor(back), 0, max(length - 2, 0)).astype(jnp.int32)
+    later, earlier = ring[(now - whole) % length, i], ring[(now - whole - 1) % length, i]
+    return jnp.where(known, later + (back - whole) * (earlier - later), jnp.nan)
+
+
+def tally_bins(counts: Array, place: Array) -> Array:
+    """Counts (elements, bins) with one more where ``place`` (in bins) falls; the upper end is in the last bin."""
+    counts = jnp.asarray(counts)
+    n, bins = counts.shape
+    place = jnp.broadcast_to(place, (n,))
+    inside = (place >= 0) & (place <= bins)
+    which = jnp.clip(jnp.floor(jnp.where(inside, place, 0)), 0, bins - 1).astype(jnp.int32)
+    return counts.at[jnp.arange(n), which].add(inside.astype(counts.dtype))
+
+
 RUNTIME: Mapping[str, Callable[..., Any] | float] = {
     "sin": of_floats(jnp.sin),
     "cos": of_floats(jnp.cos),
@@ -267,6 +294,10 @@ RUNTIME: Mapping[str, Callable[..., Any] | float] = {
     "exp_divided": exp_divided,
     "timed_array": timed_array,
     "timed_array_2d": timed_array_2d,
+    "adaptive": adaptive,
+    "remember_row": remember_row,
+    "look_back": look_back,
+    "tally_bins": tally_bins,
     "propagator": propagator,
     "propagate": propagate,
     "power": power,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from jaxsnn.codegen.jax_runtime import RUNTIME
@@ -27,7 +28,7 @@ from jaxsnn.equations.expressions import (
     substitute,
 )
 from jaxsnn.equations.functions import FUNCTIONS
-from jaxsnn.equations.statements import Assign, Propagate, Statement, expressions
+from jaxsnn.equations.statements import Adapt, Assign, Propagate, Statement, expressions
 
 __all__ = ["Block", "lower"]
 
@@ -100,6 +101,7 @@ def lower(
     body: list[str] = []
     used: dict[str, None] = {}
     draws = Draws()
+    adapts: dict[str, Adapt] = {}
     written: set[str] = set()  # so far: reading these needs no argument
 
     def final(expr: Expr) -> Expr:
@@ -126,13 +128,23 @@ def lower(
                 used.update(dict.fromkeys(n for n in statement.variables if n not in written))
                 body.append(_propagation(statement, hoist, final, draws))
                 written.update(statement.targets)
+            case Adapt():
+                used.update(dict.fromkeys(n for n in ("t", "dt", *statement.variables) if n not in written))
+                function = f"_rhs{len(adapts)}"
+                adapts[f"_adapt{len(adapts)}"] = statement
+                inner = {Adapt.TIME, *statement.variables}
+                slopes = [hoist(expr) for expr in statement.rhs]
+                used.update(dict.fromkeys(sorted(set().union(*map(names, slopes)) - written - inner)))
+                body += _substeps(statement, slopes, function, f"_adapt{len(adapts) - 1}", draws)
+                written.update(statement.targets)
     for result, expr in extra.items():
         body.append(f"{result} = {print_expression(final(expr), draws)}")
     local = seen | set(extra)
     used.update(dict.fromkeys(r for r in returns if r not in local))
     texts = [expr for statement in statements for expr in expressions(statement)] + list(extra.values())
     users = {f"{USER}{name}": user_function(name, found) for name, found in implementations(texts).items()}
-    runtime = {**RUNTIME, **(functions or {}), **users}
+    runtime: dict[str, Any] = {**RUNTIME, **(functions or {}), **users}
+    runtime |= {name: partial(runtime["adaptive"], statement.scheme) for name, statement in adapts.items()}
     hoisted = [f"_c{k}" for k in range(hoist.count)]
     prepare = compile_source(f"{name}_prepare", hoist.reads, hoist.lines, hoisted, runtime)
     arguments = [n for n in used if n not in hoisted]
@@ -158,11 +170,21 @@ def _propagation(statement: Propagate, hoist: _Hoist, final: Callable[[Expr], Ex
     return f"({', '.join(statement.targets)},) = propagate({parts}, ({variables}), ({forcing}))"
 
 
+def _substeps(statement: Adapt, slopes: list[Expr], function: str, adapt: str, draws: Draws) -> list[str]:
+    """The lines of adaptive steps: the right sides as a function, and its integration."""
+    variables = "".join(f"{v}, " for v in statement.variables)
+    return [
+        f"def {function}({Adapt.TIME}, {variables}):",
+        f"    return ({''.join(f'{print_expression(slope, draws)}, ' for slope in slopes)})",
+        f"({', '.join(statement.targets)},) = {adapt}({function}, ({variables}), t, dt)",
+    ]
+
+
 def _targets(statement: Statement) -> tuple[str, ...]:
     match statement:
         case Assign(target=target):
             return (target,)
-        case Propagate(targets=targets):
+        case Propagate(targets=targets) | Adapt(targets=targets):
             return targets
     return ()
 

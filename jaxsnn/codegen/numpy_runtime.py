@@ -75,6 +75,33 @@ def timed_array_2d(values: Array, index: Array, i: Array) -> Array:
     return np.where(valid, values[np.clip(index, 0, len(values) - 1), np.where(valid, column, 0)], np.nan)
 
 
+def remember_row(ring: Array, values: Array, now: Array) -> Array:
+    """The ring with the values of step ``now``; its rows are steps."""
+    ring = np.array(ring)
+    ring[now % len(ring)] = values
+    return ring
+
+
+def look_back(ring: Array, now: Array, back: Array, i: Array) -> Array:
+    """Column i of a ring, ``back`` steps before ``now``: linear between steps; NaN for what it does not hold."""
+    length = len(ring)
+    known = (back >= 0) & (back <= length - 1)
+    whole = np.clip(np.floor(back), 0, max(length - 2, 0)).astype(np.int64)
+    later, earlier = ring[(now - whole) % length, i], ring[(now - whole - 1) % length, i]
+    return np.where(known, later + (back - whole) * (earlier - later), np.nan)
+
+
+def tally_bins(counts: Array, place: Array) -> Array:
+    """Counts (elements, bins) with one more where ``place`` (in bins) falls; the upper end is in the last bin."""
+    counts = np.array(counts)
+    n, bins = counts.shape
+    place = np.broadcast_to(place, (n,))
+    inside = (place >= 0) & (place <= bins)
+    which = np.clip(np.floor(np.where(inside, place, 0)), 0, bins - 1).astype(np.int64)
+    counts[np.arange(n), which] += inside
+    return counts
+
+
 class NumpyDraw:
     """Random draws for one block on the host: ``shape`` values each, from one generator in order."""
 
@@ -125,6 +152,9 @@ RUNTIME: Mapping[str, Callable[..., Any] | float] = {
     "exp_divided": exp_divided,
     "timed_array": timed_array,
     "timed_array_2d": timed_array_2d,
+    "remember_row": remember_row,
+    "look_back": look_back,
+    "tally_bins": tally_bins,
     "power": power,
     "divide": np.true_divide,
     "floor_divide": np.floor_divide,

@@ -33,6 +33,9 @@ from jaxsnn.units.display import unit_text
 __all__ = ["Symbol", "Typed", "describe", "infer", "require"]
 
 
+_ELSEWHERE = {"delayed": " It stands in equations of Synapses that are computed in every step (summed, clock-driven)"}
+
+
 class Typed(Protocol):
     """Anything with a type (`boolean`, `integer`, `float`) and a dimension."""
 
@@ -231,8 +234,9 @@ class _Inference:
         if function is None:
             if expr.function in self.scope:
                 raise self.source.error(f"{expr.function} is a value, not a function; is a '*' missing?", _span(expr))
+            hint = _ELSEWHERE.get(expr.function) or did_you_mean(expr.function, self.functions)
             raise self.source.error(
-                f"there is no function {expr.function!r}.{did_you_mean(expr.function, self.functions)}",
+                f"there is no function {expr.function!r} here.{hint}",
                 _span(expr),
                 UnknownNameError,
             )

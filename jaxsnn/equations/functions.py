@@ -181,12 +181,27 @@ _TABLE = (
     # What calls of a TimedArray become; an index beyond either end of the values means the value at that end.
     _row("timed_array", 2, "timed_array(values, index): the value at an index", _first_value),
     _row("timed_array_2d", 3, "timed_array_2d(values, index, i): the value at an index in column i", _first_value),
+    # What calls of `delayed` become: a ring of past values, one row a step, and the look back into it.
+    _row("remember_row", 3, "remember_row(ring, values, now): the ring with the values of this step", _first_value),
+    _row(
+        "tally_bins",
+        2,
+        "tally_bins(counts, place): one more in the bin of each element, none outside",
+        _first_value,
+        _integer,
+    ),
+    _row(
+        "look_back",
+        4,
+        "look_back(ring, now, back, i): column i of the ring, `back` steps ago, interpolated",
+        _first_value,
+    ),
 )
 
 FUNCTIONS: Mapping[str, Function] = {row.name: row for row in _TABLE}
 """All functions of the language by name."""
 
-INTERNAL = frozenset({"exp_divided", "timed_array", "timed_array_2d"})
+INTERNAL = frozenset({"exp_divided", "look_back", "remember_row", "tally_bins", "timed_array", "timed_array_2d"})
 """Functions that stand only in generated statements."""
 
 CONSTANTS: Mapping[str, float] = {

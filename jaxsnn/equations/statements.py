@@ -11,11 +11,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from jaxsnn.equations.expressions import Binary, Expr, Name, names, parse, render
 from jaxsnn.errors import Source
 
 __all__ = [
+    "Adapt",
     "Assign",
     "Propagate",
     "Statement",
@@ -75,6 +77,42 @@ class Propagate(Statement):
         return f"{', '.join(self.targets)} = propagate([{', '.join(self.variables)}], [{rows}], [{forcing}])"
 
 
+@dataclass(frozen=True)
+class Adapt(Statement):
+    """One time step of dx/dt = f(x, t) in as many sub-steps of an embedded Runge-Kutta pair as its error asks for.
+
+    ``targets[k]`` receives the new value of ``variables[k]``, whose slope is ``rhs[k]``; the time in it is `TIME`.
+    """
+
+    @dataclass(frozen=True)
+    class Scheme:
+        """Coefficients c, a, b, the difference from the embedded b, order; errors allowed (absolute for each variable,
+        relative), most tries (0: one step without a look at its error), first sub-step (None: the whole step).
+        """
+
+        name: str
+        c: tuple[float, ...]
+        a: tuple[tuple[float, ...], ...]
+        b: tuple[float, ...]
+        difference: tuple[float, ...]
+        order: int
+        absolute: tuple[float, ...]
+        relative: float
+        most: int
+        first: float | None = None
+
+    TIME: ClassVar[str] = "_time"
+
+    targets: tuple[str, ...]
+    variables: tuple[str, ...]
+    rhs: tuple[Expr, ...]
+    scheme: Scheme
+
+    def __str__(self) -> str:
+        rhs = ", ".join(render(expr).replace(self.TIME, "t") for expr in self.rhs)
+        return f"{', '.join(self.targets)} = {self.scheme.name}([{', '.join(self.variables)}], [{rhs}])"
+
+
 def expressions(statement: Statement) -> tuple[Expr, ...]:
     """All expressions of a statement."""
     match statement:
@@ -82,6 +120,8 @@ def expressions(statement: Statement) -> tuple[Expr, ...]:
             return (expr,)
         case Propagate(matrix=matrix, forcing=forcing):
             return (*(entry for row in matrix for entry in row), *forcing)
+        case Adapt(rhs=rhs):
+            return rhs
     raise TypeError(f"not a statement: {statement!r}")
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from jaxsnn.equations.statements import Statement, parse_block
-from jaxsnn.errors import ArgumentError, EquationError, NotSupportedError, Source, did_you_mean
+from jaxsnn.errors import ArgumentError, EquationError, Source, did_you_mean
+from jaxsnn.integrators.adaptive import GSL, TABLEAUX, Adaptive
 from jaxsnn.integrators.contract import Integration, Integrator, OdeSystem, Refusal
 from jaxsnn.integrators.exact import EXACT
 from jaxsnn.integrators.explicit import EULER, HEUN, MILSTEIN, RK2, RK4, ExplicitScheme
@@ -14,7 +16,7 @@ from jaxsnn.integrators.exponential import EXPONENTIAL_EULER
 __all__ = ["AUTOMATIC", "INTEGRATORS", "Method", "integrate"]
 
 CustomMethod = Callable[[OdeSystem], str | Sequence[Statement]]
-Method = str | Integrator | ExplicitScheme | CustomMethod | Sequence[str]
+Method = str | Integrator | ExplicitScheme | Adaptive | CustomMethod | Sequence[str]
 
 INTEGRATORS: dict[str, Integrator] = {
     **{row.name: row for row in (EXACT, EULER, RK2, RK4, HEUN, MILSTEIN, EXPONENTIAL_EULER)},
@@ -26,7 +28,7 @@ AUTOMATIC = ("exact", "euler", "heun")
 """What is tried, in this order, where no method is given."""
 
 
-def integrate(system: OdeSystem, method: Method | None = None) -> Integration:
+def integrate(system: OdeSystem, method: Method | None = None, options: Mapping[str, Any] | None = None) -> Integration:
     """Turn differential equations into the statements of one step.
 
     Args:
@@ -34,6 +36,7 @@ def integrate(system: OdeSystem, method: Method | None = None) -> Integration:
         method: A name of `INTEGRATORS`, several names to try in order, an `ExplicitScheme`, an
             `Integrator`, or a function from the system to statements (or to their text). None tries
             `AUTOMATIC`.
+        options: Of an adaptive method (see `Adaptive`).
 
     Raises:
         EquationError: if the method (or each of several) refuses the equations, with its reason.
@@ -52,11 +55,18 @@ def integrate(system: OdeSystem, method: Method | None = None) -> Integration:
     """
     if not system.rhs:
         return Integration("none", (), "none: there is no differential equation")
+    if isinstance(method, str) and method in {**TABLEAUX, **GSL}:
+        return _one(Adaptive.of(method, options).integrator(method), system)
+    if options:
+        raise ArgumentError(
+            f"method_options {sorted(options)} are for adaptive methods only ({', '.join(map(repr, TABLEAUX))});"
+            f" the method is {method!r}"
+        )
     if method is None:
         return _first_of(AUTOMATIC, system)
     if isinstance(method, str):
         return _one(_named(method), system)
-    if isinstance(method, ExplicitScheme):
+    if isinstance(method, ExplicitScheme | Adaptive):
         return _one(method.integrator(), system)
     if isinstance(method, Integrator):
         return _one(method, system)
@@ -73,13 +83,12 @@ def integrate(system: OdeSystem, method: Method | None = None) -> Integration:
 def _named(name: str) -> Integrator:
     if name in INTEGRATORS:
         return INTEGRATORS[name]
-    if name.startswith("gsl"):
-        raise NotSupportedError(
-            f"method={name!r} (adaptive steps, GNU Scientific Library) is not available; write"
-            " method='rk4' with a small dt, or 'exponential_euler' for stiff membrane equations"
-        )
-    known = ", ".join(map(repr, INTEGRATORS))
-    raise ArgumentError(f"there is no method {name!r} (known: {known}).{did_you_mean(name, INTEGRATORS)}")
+    if name in {**TABLEAUX, **GSL}:
+        return Adaptive.of(name, None).integrator(name)
+    known = ", ".join(map(repr, [*INTEGRATORS, *TABLEAUX]))
+    raise ArgumentError(
+        f"there is no method {name!r} (known: {known}).{did_you_mean(name, [*INTEGRATORS, *TABLEAUX, *GSL])}"
+    )
 
 
 def _one(integrator: Integrator, system: OdeSystem) -> Integration:

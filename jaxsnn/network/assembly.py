@@ -110,7 +110,7 @@ class Assembly:
         owners = {o.name: o for o in objects if isinstance(o, VariableOwner)}
         for owner, values in state.values.items():
             for name, value in values.items():
-                host = owners[owner]._hosts[name]
+                host = owners[owner]._hosts.get(name) or owners[owner]._pasts[name]
                 host.value[...] = np.asarray(value).reshape(host.value.shape)
                 host.version += 1
         active = {op.pathway for op in program.operations if isinstance(op, Deliver)}

@@ -150,7 +150,7 @@ class Members:
     def _in_order(self, operations: Iterable[Operation]) -> tuple[Operation, ...]:
         def position(operation: Operation) -> tuple[float, int, str]:
             try:
-                return operation.position(self._schedule)
+                return operation.position_in(self._schedule)
             except KeyError:
                 raise NetworkError(
                     f"{operation.name} is in the slot {operation.slot!r}, which this network does not have; its"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ from jaxsnn.network.assembly import Assembly
 from jaxsnn.network.members import Members
 from jaxsnn.network.profiling import Profile, Timing, operation_times
 from jaxsnn.network.progress import Report
+from jaxsnn.network.results.stream import Stream
+from jaxsnn.network.results.sweep import Sweep, sweep
 from jaxsnn.network.running import Switch, calls_of, run_steps
 from jaxsnn.network.times import adopt, rescale, tell_time
 from jaxsnn.objects.base import Parts, Recorder, current_seed
@@ -109,7 +111,7 @@ class Network(Members):
                 given.check(parts)
         operations = self._in_order(op for op in parts.operations if op.name not in parts.inactive)
         self.notes = tuple(parts.notes)
-        return Program(dt, parts.variables, parts.events, operations), parts
+        return Program(dt, parts.variables, parts.events, operations, parts.links), parts
 
     def lowered(self, dt: Any = None, namespace: Mapping[str, Any] | None = None) -> tuple[Program, Parts]:
         """The program and the arrays beside it, for what carries out a program in another way than step by step.
@@ -200,6 +202,7 @@ class Network(Members):
         report_period: Any = None,
         namespace: Mapping[str, Any] | None = None,
         profile: bool | str = False,
+        stream: str | Path | None = None,
     ) -> None:
         """Run for a time; objects keep their state, monitors go on recording.
 
@@ -211,6 +214,7 @@ class Network(Members):
             namespace: Values of names in the objects' texts; by default those visible where this is called.
             profile: True to measure compilation, steps and functions of Python, ``"operations"`` to measure also each
                 operation by itself afterwards: see ``net.profiling_info`` and `profiling_summary`.
+            stream: Folder that takes what the monitors record, instead of the monitors; see `Recording`.
 
         Ctrl-C ends the run with a consistent state: ``t``, values and monitors are those of the last chunk of steps.
         """
@@ -232,12 +236,19 @@ class Network(Members):
             timing.compilation = time.perf_counter() - begun
         monitors = {o.name: o for o in self._objects if isinstance(o, Recorder)}
 
+        files = None if stream is None else Stream(stream, program, monitors, self._kept.step)
+
         def receive(label: str, rows: Mapping[str, np.ndarray], first: int) -> None:
-            monitors[label].receive(rows, first, self._dt)
+            if files is not None and files.takes(label):
+                files.receive(label, rows, first)
+            else:
+                monitors[label].receive(rows, first, self._dt)
 
         def write_back(state: State, done: int) -> None:
             self._kept.keep(state, program, self._objects, done)
             self._tell_time(self._dt)
+            if files is not None:
+                files.finish(self._kept.step)
 
         first = self._kept.step
         with Report(report, report_period, steps, first * self._dt, self._dt) as progress, self._switch as switch:
@@ -264,6 +275,35 @@ class Network(Members):
         To be called by a `NetworkOperation` of Python or by a report function, which come between steps.
         """
         self._switch.asked = True
+
+    def sweep(
+        self,
+        values: Mapping[str, Any],
+        duration: Any,
+        *,
+        batch: int | None = None,
+        noise: str = "same",
+        final: str | Sequence[str] = (),
+        memory: float | None = None,
+        seed: int | None = None,
+        dtype: Any = None,
+        execution: str | None = None,
+        namespace: Mapping[str, Any] | None = None,
+    ) -> Sweep:
+        """Run once for each set of values, many at a time; the objects stay as they are.
+
+        Args:
+            values: By dotted name (``"cells.tau"``, ``"exc.w"``, ``"cells.v"``) one value, or one row, for each run.
+            duration: Of each run.
+            batch: Runs at a time; by default as many as ``memory`` bytes hold (2**30).
+            noise: ``"same"``: all runs draw the same random numbers; ``"own"``: each its own.
+            final: Dotted names of values to keep at the end of the runs.
+            seed: Of the runs; by default that of `jaxsnn.seed`.
+            dtype, execution, namespace: As for `compile`.
+        """
+        simulation = self.compile(dtype=dtype, execution=execution, namespace=namespace)
+        params, state = simulation.init(current_seed() & 0xFFFFFFFF if seed is None else seed)
+        return sweep(simulation, params, state, values, duration, batch=batch, noise=noise, final=final, memory=memory)
 
     def _loop(self, program: Program, parts: Parts) -> ChunkedRun:
         for known, dtype, loop in self._simulations:

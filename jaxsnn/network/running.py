@@ -14,7 +14,7 @@ from jaxsnn.errors import NotSupportedError
 from jaxsnn.network.assembly import Assembly
 from jaxsnn.network.profiling import Timing
 from jaxsnn.objects.base import Parts
-from jaxsnn.objects.schedule.functions import NetworkOperation
+from jaxsnn.objects.schedule.functions import NetworkOperation, Ticks
 from jaxsnn.objects.variables import HostVariable
 from jaxsnn.program import Program, RecordRate, RecordSpikes, slot_position
 from jaxsnn.simulation import Params, State
@@ -65,7 +65,7 @@ def stop() -> None:
         switch.asked = True
 
 
-Due = tuple[NetworkOperation, Callable[[int], bool]]
+Due = tuple[NetworkOperation, Ticks]
 
 
 @dataclass(frozen=True)
@@ -75,15 +75,11 @@ class Calls:
     before: tuple[Due, ...] = ()
     after: tuple[Due, ...] = ()
 
-    def __bool__(self) -> bool:
-        return bool(self.before or self.after)
-
     def next(self, step: int, last: int) -> int:
         """The first boundary after ``step`` at which something is called; or ``last``, the end of the run."""
-        for boundary in range(step + 1, last):
-            if any(due(boundary) for _, due in self.before) or any(due(boundary - 1) for _, due in self.after):
-                return boundary
-        return last
+        found = [ticks.next(step + 1) for _, ticks in self.before]
+        found += [None if (due := ticks.next(step)) is None else due + 1 for _, ticks in self.after]
+        return min((boundary for boundary in found if boundary is not None), default=last)
 
 
 def calls_of(objects: Sequence[Any], program: Program, parts: Parts, slots: Sequence[str]) -> Calls:
@@ -102,9 +98,9 @@ def calls_of(objects: Sequence[Any], program: Program, parts: Parts, slots: Sequ
         if not isinstance(given, NetworkOperation) or given.compiled or not given.active:
             continue
         place = (slot_position(given.when, slots), given.order, given.order_name)
-        earlier = [op for op in others if op.position(slots) < place]
+        earlier = [op for op in others if op.position_in(slots) < place]
         if earlier and len(earlier) < len(others):
-            later = next(op for op in others if op.position(slots) > place)
+            later = next(op for op in others if op.position_in(slots) > place)
             raise NotSupportedError(
                 f"{given.name}: a function of Python is called between steps, but with when={given.when!r} and"
                 f" order={given.order} it comes after {earlier[-1].name} and before {later.name}; write"
@@ -112,7 +108,7 @@ def calls_of(objects: Sequence[Any], program: Program, parts: Parts, slots: Sequ
                 f" name what it writes"
             )
         late = bool(earlier) or (not others and slots.index(given.when.rpartition("_")[2]) > 0)
-        (after if late else before).append((place, (given, given.due(parts))))
+        (after if late else before).append((place, (given, given.steps(parts))))
     return Calls(*(tuple(due for _, due in sorted(found, key=lambda pair: pair[0])) for found in (before, after)))
 
 
@@ -149,6 +145,8 @@ def run_steps(
 
         return tell
 
+    if not steps:  # nothing happens, but what is written is as after any run
+        calls = Calls()
     while True:
         step = kept.step
         if step > first:
@@ -156,7 +154,7 @@ def run_steps(
         if switch.asked or (step == last and steps):
             return state, None
         state, params = _call(calls.before, step, parts, loop, kept, params, state, timing)
-        boundary = calls.next(step, last) if calls else last
+        boundary = min(last, calls.next(step, last))
         if switch.asked:
             boundary = min(step + 1, last)
         begun = time.perf_counter()
@@ -180,7 +178,7 @@ def _call(
     timing: Timing,
 ) -> tuple[State, Params]:
     """Call functions, and take over what they have assigned."""
-    found = [given for given, is_due in due if is_due(step)]
+    found = [given for given, ticks in due if step in ticks]
     if not found:
         return state, params
     hosts = {key: given for key, given in parts.values.items() if isinstance(given, HostVariable)}

@@ -13,7 +13,8 @@ from jaxsnn.network.assembly import Assembly
 from jaxsnn.objects.base import Recorder, SimulationObject
 from jaxsnn.objects.groups import Subgroup
 from jaxsnn.objects.synapses import Synapses
-from jaxsnn.objects.variables import VariableOwner
+from jaxsnn.objects.variables import HostVariable, VariableOwner
+from jaxsnn.program import Variable
 
 __all__ = ["load", "revert", "save", "snapshot"]
 
@@ -35,6 +36,7 @@ def snapshot(objects: Iterable[SimulationObject], assembly: Assembly) -> Data:
             data |= {f"monitor/{given.name}/{k}": v for k, v in given.snapshot().items()}
         elif isinstance(given, VariableOwner):
             data |= {f"variable/{given.name}/{k}": h.value.copy() for k, h in given._hosts.items()}
+            data |= {f"past/{given.name}/{k}": h.value.copy() for k, h in given._pasts.items()}
             if isinstance(given, Synapses):
                 data[f"connection/{given.name}/i"] = given._i.copy()
                 data[f"connection/{given.name}/j"] = given._j.copy()
@@ -60,12 +62,18 @@ def revert(data: Mapping[str, np.ndarray], objects: Iterable[SimulationObject], 
     monitors: dict[str, Data] = {}
     rings: dict[str, tuple[str, dict[int, np.ndarray]]] = {}
     assembly.events = {}
+    for given in present.values():
+        if isinstance(given, VariableOwner):
+            given._pasts.clear()
     for key, value in data.items():
         match key.split("/"):
             case ["variable", name, variable]:
                 host = present[name]._hosts[variable]  # type: ignore[attr-defined]
                 host.value = np.array(value)
                 host.version += 1
+            case ["past", name, variable]:
+                ring = Variable(name, variable, "float", size=value.size, scalar=True)
+                present[name]._pasts[variable] = HostVariable(ring, np.array(value))  # type: ignore[attr-defined]
             case ["connection", name, end]:
                 object.__setattr__(present[name], f"_{end}", np.array(value))
                 object.__setattr__(present[name], "_connected", True)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxsnn.errors import NotSupportedError
 from jaxsnn.objects.base import SimulationObject
 from jaxsnn.objects.groups import Subgroup
 from jaxsnn.objects.variables import NEVER, HostVariable, VariableOwner
@@ -23,8 +24,17 @@ def tell_time(objects: Iterable[SimulationObject], t: float, dt: float) -> None:
 
 
 def rescale(objects: Iterable[SimulationObject], ratio: float) -> None:
-    """Keep the times of last spikes and updates when a step becomes 1/ratio as long."""
+    """Keep the times of last spikes and updates when a step becomes 1/ratio as long.
+
+    Raises:
+        NotSupportedError: where past values are kept, one for each step.
+    """
     for given in objects:
+        if getattr(given, "_pasts", None):
+            raise NotSupportedError(
+                f"{given.name} reads variables with a delay and keeps their past step by step; the time step cannot"
+                f" change in between"
+            )
         if getattr(given, "_dt", None) is not None:
             continue  # counts steps of its own
         for name, host in _counted(given):

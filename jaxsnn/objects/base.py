@@ -14,7 +14,7 @@ import numpy as np
 from jaxsnn.equations.names import Constant
 from jaxsnn.errors import ArgumentError, NetworkError
 from jaxsnn.objects.access.formats import format_named
-from jaxsnn.program import Key, Operation, Variable, slot_position
+from jaxsnn.program import Key, Link, Operation, Variable, slot_position
 from jaxsnn.units import second, strip
 
 __all__ = [
@@ -58,6 +58,7 @@ class Parts:
     schedules: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
     times: dict[str, np.ndarray] = field(default_factory=dict)
     indices: dict[str, np.ndarray] = field(default_factory=dict)
+    links: dict[Key, Link] = field(default_factory=dict)
     methods: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     inactive: set[str] = field(default_factory=set)

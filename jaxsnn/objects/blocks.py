@@ -10,11 +10,11 @@ from jaxsnn.equations.expressions import Expr, Number, names, substitute
 from jaxsnn.equations.functions import CONSTANTS, FUNCTIONS
 from jaxsnn.equations.names import Binder
 from jaxsnn.equations.statements import Assign
-from jaxsnn.equations.system import is_noise
+from jaxsnn.equations.system import Equations, is_noise
 from jaxsnn.errors import DimensionError, Source, UnknownNameError, did_you_mean
 from jaxsnn.units import UNITS
 
-__all__ = ["bind_block"]
+__all__ = ["bind_block", "check_shared"]
 
 
 def bind_block(
@@ -83,6 +83,23 @@ def bind_block(
                 UnknownNameError,
             )
     return tuple(bound)
+
+
+def check_shared(equations: Equations) -> None:
+    """Refuse a shared sub-expression that reads what differs between elements.
+
+    Raises:
+        EquationError: with the line.
+    """
+    own = {name for name, eq in equations.items() if "shared" not in eq.flags} | {"i", "j"}
+    for name, eq in equations.subexpressions.items():
+        wrong = sorted(names(eq.expr) & own) if "shared" in eq.flags and eq.expr is not None else []
+        if wrong:
+            raise equations.source.error(
+                f"{name!r} is shared, one value for all, but reads {wrong[0]!r}, which differs between elements; mark"
+                f" that as shared too, or leave the flag out",
+                eq.span,
+            )
 
 
 def _check_target(statement: Assign, expr: Expr, target: Symbol, found: Symbol, source: Source) -> None:

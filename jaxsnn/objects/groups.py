@@ -72,9 +72,16 @@ class Group(RunsCode):
         owner = self._parent
         if name == "N":
             return Ref(self.name, "N", "integer", via="scalar")
+        linked = self._linked_ref(name, via)
+        if linked is not None:
+            return linked
         stored = "lastspike" if name == "_lastspike" else name
         scalar = owner._hosts[stored].variable.scalar
         return Ref(owner.name, stored, symbol.type, symbol.dim, "scalar" if scalar else via)
+
+    def _linked_ref(self, name: str, via: str) -> Ref | None:
+        """How code reads a linked variable; None for any other name."""
+        return None
 
     def _writable(self, by_all: bool = False) -> Mapping[str, str]:
         """Why names cannot be written, for those that cannot; ``by_all``: by code that runs for all elements."""
@@ -120,13 +127,14 @@ class Subgroup(Group):
     def __init__(self, parent: Group, item: Any) -> None:
         size = len(parent)
         start, stop = _range(item, size, parent.name)
-        SimulationObject.__init__(self, None)
+        super().__init__()
         shift = parent._start if isinstance(parent, Subgroup) else 0
         self._root = parent._parent
         self._start = start + shift
         self._stop = stop + shift
         self.namespace = parent.namespace
         self._hosts = self._root._hosts
+        self._links = self._root._links
 
     @property
     def _parent(self) -> Group:
@@ -178,6 +186,9 @@ class Subgroup(Group):
 
     def _code_substitutes(self) -> Mapping[str, Expr]:
         return self._root._code_substitutes()
+
+    def _linked_ref(self, name: str, via: str) -> Ref | None:
+        return self._root._linked_ref(name, via)
 
     def _time(self) -> tuple[float, float]:
         return self._root._time()

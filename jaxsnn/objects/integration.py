@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,14 +23,22 @@ from jaxsnn.equations.expressions import (
     substitute,
 )
 from jaxsnn.equations.names import Binder, Constant
-from jaxsnn.equations.statements import Assign, Propagate, Statement
+from jaxsnn.equations.statements import Adapt, Assign, Propagate, Statement
 from jaxsnn.equations.system import NOISE_DIM, is_noise
 from jaxsnn.errors import ArgumentError, Source
 from jaxsnn.integrators import OdeSystem, integrate
 from jaxsnn.objects.base import Parts
+from jaxsnn.program import Update, Window
 from jaxsnn.units import second, strip
 
-__all__ = ["check_refractory", "expanded", "integration_statements", "ode_system", "refractory_statements"]
+__all__ = [
+    "check_refractory",
+    "expanded",
+    "integration_statements",
+    "ode_system",
+    "refractory_statements",
+    "stored_updates",
+]
 
 
 def refractory_statements(group: Any, binder: Binder) -> list[Statement]:
@@ -91,7 +100,8 @@ def integration_statements(group: Any, binder: Binder, parts: Parts) -> list[Sta
             raise ArgumentError(f"{group.name}: method={group.method!r}, but there is nothing to integrate")
         return []
     system = ode_system(group, binder)
-    result = integrate(system, group.method)
+    options = getattr(group, "method_options", None)
+    result = integrate(system, group.method, options)
     parts.notes.append(f"{group.name}: {result.reason}")
     parts.methods[group.name] = result.method
     rhs = system.rhs
@@ -102,15 +112,37 @@ def integration_statements(group: Any, binder: Binder, parts: Parts) -> list[Sta
     # The frozen system may be simpler (linear where the free one is not): it keeps the free one's scheme.
     automatic = group.method is None or (isinstance(group.method, list | tuple))
     method = result.method if automatic else group.method
+    options = None if automatic else options
     frozen = {n: Number(0) if n in guarded else e for n, e in rhs.items()}
     blended = _blend(
         result.statements,
-        integrate(OdeSystem(frozen, system.scope, system.source, binder.varying), method).statements,
+        integrate(OdeSystem(frozen, system.scope, system.source, binder.varying), method, options).statements,
         tuple(rhs),
         guarded,
         dependents,
     )
     return expanded(blended, binder)
+
+
+def stored_updates(group: Any, binder: Binder, every: int) -> Iterator[Update]:
+    """The operations of sub-expressions that are ``constant over dt``: those with one value for all come first."""
+    for shared, what in ((True, "shared_subexpression"), (False, "subexpression")):
+        statements = [
+            Assign(
+                name, "=", group._bound(eq.expr, group.equations.source, binder, Symbol(eq.type, eq.dim), f"{name!r}")
+            )
+            for name, eq in group.equations.subexpressions.items()
+            if "constant over dt" in eq.flags and ("shared" in eq.flags) == shared
+        ]
+        if statements:
+            yield Update(
+                name=f"{group.order_name}_{what}_update",
+                slot="before_start",
+                order=group.order,
+                every=every,
+                domain=Window(group.name, 0, 1) if shared else group._window,
+                code=group._code(statements, binder, {}),
+            )
 
 
 def ode_system(group: Any, binder: Binder) -> OdeSystem:
@@ -139,7 +171,8 @@ def ode_system(group: Any, binder: Binder) -> OdeSystem:
             f"d{name}/dt",
             binder.functions,
         )
-    substitutes = {"lastspike": group._code_substitutes()["lastspike"]} if group._has_refractory else {}
+    known = group._code_substitutes() if group._has_refractory or group._links else {}
+    substitutes = {name: known[name] for name in ("lastspike", *group._links) if name in known}
     for name, expr in group.equations.inlined().items():
         rhs[name] = binder.bind(substitute(expr, substitutes), source)
     all_names = {**scope, **{n: Symbol(c.type, c.dim) for n, c in binder.constants.items()}}
@@ -158,6 +191,8 @@ def expanded(statements: Iterable[Statement], binder: Binder) -> list[Statement]
             matrix = tuple(tuple(map(expand, row)) for row in statement.matrix)
             forcing = tuple(map(expand, statement.forcing))
             result.append(Propagate(statement.targets, statement.variables, matrix, forcing))
+        elif isinstance(statement, Adapt):
+            result.append(replace(statement, rhs=tuple(map(expand, statement.rhs))))
     return result
 
 
@@ -232,4 +267,8 @@ def _rename(statement: Statement, local: dict[str, Expr], rename: Callable[[str]
         targets = tuple(rename(t) for t in statement.targets)
         local.update({t: Name(r) for t, r in zip(statement.targets, targets, strict=True) if t.startswith("_")})
         return Propagate(targets, statement.variables, matrix, forcing)
+    if isinstance(statement, Adapt):
+        targets = tuple(rename(t) for t in statement.targets)
+        local.update({t: Name(r) for t, r in zip(statement.targets, targets, strict=True)})
+        return replace(statement, targets=targets, rhs=tuple(substitute(e, local) for e in statement.rhs))
     raise TypeError(f"not a statement: {statement!r}")

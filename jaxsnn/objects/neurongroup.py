@@ -10,12 +10,19 @@ import numpy as np
 from jaxsnn.equations.dimensions import Symbol, require
 from jaxsnn.equations.expressions import Binary, Call, Compare, Expr, Name, Number, names, parse, substitute
 from jaxsnn.equations.names import Binder
-from jaxsnn.equations.statements import Assign, Statement
+from jaxsnn.equations.statements import Statement
 from jaxsnn.equations.system import Equations
 from jaxsnn.errors import ArgumentError, NotSupportedError, Source
-from jaxsnn.objects.base import Parts, steps_of
+from jaxsnn.objects.base import Parts, SimulationObject, steps_of
+from jaxsnn.objects.blocks import check_shared
 from jaxsnn.objects.groups import TIME
-from jaxsnn.objects.integration import check_refractory, integration_statements, refractory_statements
+from jaxsnn.objects.integration import (
+    check_refractory,
+    integration_statements,
+    refractory_statements,
+    stored_updates,
+)
+from jaxsnn.objects.linked import variable as links
 from jaxsnn.objects.schedule.clocks import Clock, interval_of
 from jaxsnn.objects.schedule.events import SPIKE, Conditional, Resetter, Thresholder, event_conditions
 from jaxsnn.objects.variables import DTYPES, NEVER, NEVER_SECONDS, HostVariable
@@ -37,7 +44,9 @@ class NeuronGroup(Conditional):
         N: Number of neurons, at least 1.
         model: Equations (text or `Equations`).
         method: Integration scheme: ``"exact"``, ``"euler"``, ``"rk2"``, ``"rk4"``, ``"heun"``, ``"milstein"``,
-            ``"exponential_euler"``, a scheme object, or None for the automatic choice (see ``print(program)``).
+            ``"exponential_euler"``, ``"dopri5"`` or ``"rkf45"`` (adaptive), a scheme object, or None for the automatic
+            choice (see ``print(program)``).
+        method_options: Options of an adaptive method, by name (see `jaxsnn.integrators.Adaptive`).
         threshold: Condition in text, checked in every step.
         reset: Statements in text, for the neurons that fired. ``""`` if nothing is reset.
         refractory: A time (``5*ms`` or text), or a condition in text; while it lasts, the threshold is not
@@ -78,6 +87,7 @@ class NeuronGroup(Conditional):
         model: str | Equations = "",
         *,
         method: Any = None,
+        method_options: Mapping[str, Any] | None = None,
         threshold: str | None = None,
         reset: str | None = None,
         refractory: Any = False,
@@ -93,7 +103,7 @@ class NeuronGroup(Conditional):
         if isinstance(number, bool) or not isinstance(number, int | np.integer) or number < 1:
             raise ArgumentError(f"{self.name}: a group needs a whole number of neurons, at least 1; got N = {N!r}")
         self._n = int(N)
-        self.method = method
+        self.method, self.method_options = method, method_options
         self.namespace = self._mapping(namespace)
         self._dt = interval_of(dt, clock, self.name)
         equations = model if isinstance(model, Equations) else Equations(model)
@@ -113,6 +123,9 @@ class NeuronGroup(Conditional):
         hosts: dict[str, HostVariable] = {}
         for eq in self.equations.values():
             if eq.kind == "subexpression" and "constant over dt" not in eq.flags:
+                continue
+            if "linked" in eq.flags:
+                self._links[eq.name] = None
                 continue
             role = "parameter" if eq.kind == "parameter" else "state"
             hosts[eq.name] = self._new(eq.name, eq.type, eq.dim, "shared" in eq.flags, role)
@@ -140,19 +153,14 @@ class NeuronGroup(Conditional):
         if self.threshold is not None and self.threshold.strip():
             parse(self.threshold, Source(self.threshold, f"{self.name}: threshold"))
         check_refractory(self)
+        check_shared(self.equations)
 
     def _check_arguments(self) -> None:
         name = self.name
         for eq in self.equations.values():
-            for flag, why in (
-                (
-                    "linked",
-                    "linked variables are not part of this version; copy the values into a parameter",
-                ),
-                ("point current", "compartments are not part of this version"),
-            ):
-                if flag in eq.flags:
-                    raise self.equations.source.error(why, eq.span, NotSupportedError)
+            if "point current" in eq.flags:
+                why = "compartments are not part of this version"
+                raise self.equations.source.error(why, eq.span, NotSupportedError)
             for flag in ("event-driven", "clock-driven", "summed"):
                 if flag in eq.flags:
                     raise self.equations.source.error(f"the flag {flag!r} belongs to Synapses", eq.span)
@@ -198,12 +206,16 @@ class NeuronGroup(Conditional):
         return self._n
 
     @property
+    def needs(self) -> tuple[SimulationObject, ...]:
+        return links.sources(self)
+
+    @property
     def N(self) -> int:
         """Number of neurons."""
         return self._n
 
     def _symbols(self) -> Mapping[str, Symbol]:
-        symbols = {eq.name: Symbol(eq.type, eq.dim) for eq in self.equations.values()} | TIME
+        symbols = {eq.name: Symbol(eq.type, eq.dim) for eq in self.equations.values()} | TIME | links.symbols(self)
         if self._has_refractory:
             symbols["not_refractory"] = Symbol("boolean")
             symbols["lastspike"] = Symbol("float", second.dim)
@@ -211,14 +223,20 @@ class NeuronGroup(Conditional):
         return symbols
 
     def _subexpressions(self) -> Mapping[str, Expr]:
-        values: dict[str, Expr] = {}
+        return self._put_in(links.expressions(self))
+
+    def _put_in(self, values: dict[str, Expr]) -> dict[str, Expr]:
+        """Sub-expressions in terms of variables, in addition to those given."""
         for name, eq in self.equations.subexpressions.items():
             if "constant over dt" not in eq.flags:
                 values[name] = substitute(eq.expr, values)  # type: ignore[arg-type]
         return values
 
+    def _linked_ref(self, name: str, via: str) -> Ref | None:
+        return links.ref(self, name, via)
+
     def _code_substitutes(self) -> Mapping[str, Expr]:
-        found = dict(self._subexpressions())
+        found = self._put_in(links.expressions(self, code=True))
         if self._has_refractory:
             never = Compare("==", Name("_lastspike"), Number(NEVER))
             at = Binary("*", Name("_lastspike"), Name("dt"))
@@ -245,7 +263,9 @@ class NeuronGroup(Conditional):
             case "lastspike":
                 steps = self._hosts["lastspike"].value[elements]
                 return np.where(steps == NEVER, NEVER_SECONDS, steps * dt)
-        host = self._hosts[name]
+        host = self._hosts.get(name)
+        if host is None:
+            return links.values(self, name, elements)
         return host.value[0] if host.variable.scalar else host.value[elements]
 
     def _host(self, name: str) -> HostVariable:
@@ -278,23 +298,14 @@ class NeuronGroup(Conditional):
             v = host.variable
             parts.add(Variable(owner, name, v.type, v.dim, v.size, v.scalar, v.role), host)
         parts.add(Variable(owner, "N", "integer", DIMENSIONLESS, 1, True, "constant"), self._n)
+        links.lower(self, parts)
         domain = self._window
         common = {"domain": domain, "every": every}
         statements = [
             *refractory_statements(self, binder),
             *integration_statements(self, binder, parts),
         ]
-        stored = self._constant_over_dt(binder)
-        if stored:
-            parts.operations.append(
-                Update(
-                    name=f"{self.order_name}_subexpression_update",
-                    slot="before_start",
-                    order=self.order,
-                    code=self._code(stored, binder, {}),
-                    **common,  # type: ignore[arg-type]
-                )
-            )
+        parts.operations.extend(stored_updates(self, binder, every))
         if statements:
             guards = {**self._guards()}
             parts.operations.append(
@@ -306,15 +317,16 @@ class NeuronGroup(Conditional):
                     **common,  # type: ignore[arg-type]
                 )
             )
+        parts.add_constants(owner, binder.constants)
         for part in (*self.thresholder.values(), *self.resetter.values(), *self._runners):
             parts.lower(part, namespace)
-        parts.add_constants(owner, binder.constants)
 
     def _writable(self, by_all: bool = False) -> Mapping[str, str]:
         """Why names cannot be written, for those that cannot; ``by_all``: by code that runs for all neurons."""
         reasons = dict.fromkeys(self.equations.subexpressions, "is computed by its sub-expression")
         reasons |= dict.fromkeys((*TIME, "_lastspike", "lastspike"), "is given by the simulator")
         reasons |= {n: "is marked constant" for n, eq in self.equations.items() if "constant" in eq.flags}
+        reasons |= dict.fromkeys(self._links, "is linked to a variable of another group")
         shared = {n: "is shared by all neurons" for n, eq in self.equations.items() if "shared" in eq.flags}
         return reasons if by_all else {**reasons, **shared}
 
@@ -343,12 +355,3 @@ class NeuronGroup(Conditional):
         }
         require(bound, expected, scope, source, what, binder.functions)
         return binder.expand(bound)
-
-    def _constant_over_dt(self, binder: Binder) -> list[Statement]:
-        statements: list[Statement] = []
-        for name, eq in self.equations.subexpressions.items():
-            if "constant over dt" in eq.flags:
-                assert eq.expr is not None
-                bound = self._bound(eq.expr, self.equations.source, binder, Symbol(eq.type, eq.dim), f"{name!r}")
-                statements.append(Assign(name, "=", bound))
-        return statements

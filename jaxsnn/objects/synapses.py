@@ -21,6 +21,7 @@ from jaxsnn.errors import (
 )
 from jaxsnn.objects.base import Parts, SimulationObject
 from jaxsnn.objects.groups import Group
+from jaxsnn.objects.linked import variable as links
 from jaxsnn.objects.schedule.clocks import Clock, interval_of
 from jaxsnn.objects.schedule.runners import CodeRunner, Times
 from jaxsnn.objects.synaptic.connecting import new_pairs
@@ -64,7 +65,7 @@ class Synapses(SynapticNames):
             delay. For code that only adds what is known at the spike.
         on_event: The event that triggers the pathways, if not ``"spike"``; one for all, or by name of the pathway.
         multisynaptic_index: Name of a variable that numbers the synapses of one pair: ``S.w[i, j, k]``.
-        method: Integration scheme of the clock-driven equations (see `NeuronGroup`).
+        method, method_options: Integration scheme of the clock-driven equations (see `NeuronGroup`).
         dt: Time step of the clock-driven equations, a multiple of the network's; or ``clock``, a `Clock` that has one.
         namespace, name: as for `NeuronGroup`.
         order: Position of the clock-driven equations among objects of the same slot. Pathways have their own:
@@ -100,6 +101,7 @@ class Synapses(SynapticNames):
         on_event: str | Mapping[str, str] = "spike",
         multisynaptic_index: str | None = None,
         method: Any = None,
+        method_options: Mapping[str, Any] | None = None,
         dt: Any = None,
         clock: Clock | None = None,
         namespace: Mapping[str, Any] | None = None,
@@ -114,7 +116,7 @@ class Synapses(SynapticNames):
         self.source, self.target = source, target
         self.namespace = self._mapping(namespace)
         self.multisynaptic_index = multisynaptic_index
-        self.method = method
+        self.method, self.method_options = method, method_options
         self._dt = interval_of(dt, clock, self.name)
         equations = model if isinstance(model, Equations) else Equations(model)
         self.model = SynapticModel.of(equations, f"{self.name}: model", self._taken(multisynaptic_index))
@@ -130,6 +132,7 @@ class Synapses(SynapticNames):
             hosts[eq.name] = HostVariable(variable, np.zeros(int(scalar), DTYPES[eq.type]))
         if self.model.event_driven:
             hosts["lastupdate"] = HostVariable(Variable("", "lastupdate", "integer", size=0), np.zeros(0, np.int32))
+        self._links |= {eq.name: None for eq in self.model.own.values() if "linked" in eq.flags}
         self._pathways = self._make_pathways(on_pre, on_post, delay, on_event, max_delay)
         for key, pathway in self._pathways.items():
             hosts["delay" if key == "pre" else f"{key}.delay"] = pathway._hosts["delay"]
@@ -210,7 +213,7 @@ class Synapses(SynapticNames):
 
     @property
     def needs(self) -> tuple[SimulationObject, ...]:
-        return (self.source, self.target)
+        return (self.source, self.target, *links.sources(self))
 
     # ---- creating synapses ------------------------------------------------------------------------
 
@@ -301,6 +304,7 @@ class Synapses(SynapticNames):
                 f"{owner} was never connected; call {owner}.connect(...) before the run, or leave it out of the network"
             )
         text = self.model.own.source.text
+        links.lower(self, parts)
         self.model = replace(self.model, own=Equations._of(self.model.own.values(), Source(text, f"{owner}: model")))
         for name, host in self._hosts.items():
             v = host.variable

@@ -17,7 +17,7 @@ from jaxsnn.objects.base import SimulationObject, generator_for
 from jaxsnn.program import Variable
 from jaxsnn.units import DIMENSIONLESS, Quantity, strip
 
-__all__ = ["DTYPES", "NEVER", "NEVER_SECONDS", "HostVariable", "VariableOwner", "VariableView"]
+__all__ = ["DTYPES", "NEVER", "NEVER_SECONDS", "Attached", "HostVariable", "VariableOwner", "VariableView"]
 
 NEVER = -(2**30)
 """``lastspike`` in steps of a neuron that has not fired."""
@@ -35,11 +35,27 @@ class HostVariable:
     version: int = 0
 
 
+class Attached:
+    """Base class of what is no value, but what a variable is from now on when it is assigned."""
+
+    def attach(self, owner: VariableOwner, name: str) -> None:
+        raise NotImplementedError
+
+
 class VariableOwner(SimulationObject):
     """Base class of everything with variables: groups, subgroups, synapses."""
 
     _hosts: dict[str, HostVariable]
+    _links: dict[str, Any]
+    """Linked variables: to what, or None as long as that is not known."""
+    _pasts: dict[str, HostVariable]
+    """Rings of past values, for what is read with a delay."""
     namespace: Mapping[str, Any] | None = None
+
+    def __init__(self, name: str | None = None, when: str | None = None, order: int | None = None) -> None:
+        super().__init__(name, when, order)
+        self._links = {}
+        self._pasts = {}
 
     def _mapping(self, namespace: Any) -> Mapping[str, Any] | None:
         if namespace is not None and not isinstance(namespace, Mapping):
@@ -245,6 +261,11 @@ class VariableView:
 
     def _assign(self, item: Any, value: Any, plain: bool = False) -> None:
         owner, what = self._owner, f"{self._owner.name}.{self.name}"
+        if isinstance(value, Attached):
+            value.attach(owner, self.name)
+            return
+        if self.name in owner._links:
+            raise ArgumentError(f"{what} is linked and has no values of its own; assign linked_var(other.v)")
         try:
             host = owner._host(self.name)
         except KeyError:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from jaxsnn.program import Key, Program, Ref, Window
+from jaxsnn.program import Key, Link, Program, Ref, Window
 from jaxsnn.random import Draw, Words, name_words, step_words
 from jaxsnn.simulation.gradient.setting import Gradient
 from jaxsnn.simulation.gradient.spikes import blend, expected
@@ -39,7 +39,15 @@ class Setting:
         """Whether a name keeps its value during a run."""
         if ref.owner == "clock":
             return ref.name == "dt"
-        return ref.key not in self.layout.state and ref.key not in self.inputs
+        return all(key not in self.layout.state and key not in self.inputs for key in self.stored(ref.key))
+
+    def stored(self, key: Key) -> Iterator[Key]:
+        """The stored variables behind a name: itself, or what it is linked to and by."""
+        while (link := self.program.links.get(key)) is not None:
+            if link.variable is not None:
+                yield from self.stored(link.variable)
+            key = link.source
+        yield key
 
     def constant_name(self, scope: Mapping[str, Ref]) -> Callable[[str], bool]:
         return lambda name: name == "dt" or (name in scope and self.constant(scope[name]))
@@ -82,10 +90,19 @@ class Frame:
         """A whole variable, wherever it lives."""
         if key in self.values:
             return self.values[key]
+        if (link := self.setting.program.links.get(key)) is not None:
+            return self.linked(link)
         owner, name = key
         if self.setting.layout.place(key) == "params":
             return self.params[owner][name]
         return self.tables.values[owner][name]
+
+    def linked(self, link: Link) -> Array:
+        """The values of a variable that is another one."""
+        whole = self.value(link.source)
+        if link.variable is not None:
+            return whole[self.value(link.variable) + link.first]
+        return whole[self.tables.indices[link.table]] if link.table else whole
 
     def read(self, ref: Ref, window: Window, every: int = 1) -> Array:
         """A name of code that runs over a window."""
@@ -114,13 +131,14 @@ class Frame:
         """Replace the values of a window, where the mask holds."""
         old = self.value(ref.key)
         if ref.via == "scalar":
-            self.values[ref.key] = jnp.reshape(value, old.shape).astype(old.dtype)
+            value = jnp.reshape(value, old.shape) if jnp.size(value) == 1 == old.size else value
+            self.values[ref.key] = jnp.broadcast_to(value, old.shape).astype(old.dtype)
             return
         part = _slice(old, window)
         new = jnp.broadcast_to(value, part.shape).astype(old.dtype)
         if mask is not None:
             new = blend(mask, new, part)
-        if self.setting.backend == "cpu" and new.dtype != jnp.bool_:
+        if self.setting.backend == "cpu" and new.dtype != jnp.bool_ and new.ndim < 2:
             # A compiler makes a masked store of "load, select, store in place", and on AMD processors that takes ten
             # times as long as an unmasked one. Subtracting a zero that it cannot know keeps every value as it is.
             new = new - jnp.minimum(self.step, 0).astype(new.dtype)

@@ -178,7 +178,8 @@ class ChunkedRun:
         def after(steps: int) -> list[tuple[str, np.ndarray]]:
             values = chunk(params, before, jnp.asarray(steps, jnp.int32))[0].values
             arrays = ((f"{o}.{v}", np.asarray(x)) for o, names in values.items() for v, x in names.items())
-            return [(path, x) for path, x in arrays if x.dtype.kind == "f" and not np.all(np.isfinite(x))]
+            found = [(path, x) for path, x in arrays if x.dtype.kind == "f" and not np.all(np.isfinite(x))]
+            return sorted(found, key=lambda pair: "._" in pair[0])  # what the user has not named comes last
 
         good, bad = 0, n
         while bad - good > 1:
@@ -192,7 +193,8 @@ class ChunkedRun:
             f"{path} of element {elements[0]} became {np.atleast_1d(value)[elements[0]]} in the step at"
             f" t = {(first + bad - 1) * self.simulation.dt * 1e3:g} ms{more}{also}. Common causes: a time step too long"
             " for the method (try a smaller dt or method='exponential_euler'), a division by zero (exprel(x) is"
-            " (exp(x)-1)/x without one), or an input that grows without bound."
+            " (exp(x)-1)/x without one), an input that grows without bound, or a look further back than delayed(...)"
+            " keeps."
         )
 
 

@@ -27,7 +27,22 @@ def periodic():
     return snn.SpikeGeneratorGroup(1, [0], [1] * ms, period=5 * ms, name="source")
 
 
+def with_a_function():
+    group = cells()
+    return [group, snn.NetworkOperation(lambda t, values: {}, writes=[group.v], name="look")]
+
+
+def running_code(**arguments):
+    group = cells()
+    group.run_regularly("v += 0.1", **arguments)
+    return [group]
+
+
 REFUSED = {
+    "a function": (with_a_function, r"look is a function that runs in every step"),
+    "code in every step": (running_code, r"cells is changed by several operations"),
+    "code at intervals": (lambda: running_code(dt=1 * ms), r"has a clock of its own"),
+    "several events": (lambda: [cells(events={"low": "v < 0"})], r"cells is changed by several operations"),
     "noise": (lambda: [cells("dv/dt = -v/(10*ms) + xi/ms**0.5 : 1", method="euler")], r"cells draws random numbers"),
     "random reset": (lambda: [cells(reset="v = 0.1*rand()")], r"cells draws random numbers \(rand\)"),
     "Poisson": (lambda: [snn.PoissonGroup(3, 10 * Hz, name="noise")], r"noise draws random numbers"),
@@ -58,6 +73,13 @@ def test_what_has_no_exact_gradient_is_refused_by_name(case):
     make, message = REFUSED[case]
     with pytest.raises(NotSupportedError, match=message):
         snn.adjoint.compile(snn.Network(*make()), dt=0.1 * ms, max_spikes=10)
+
+
+def test_a_schedule_of_ones_own_is_refused():
+    net = snn.Network(cells())
+    net.schedule = ["start", "thresholds", "resets", "groups", "synapses", "end"]
+    with pytest.raises(NotSupportedError, match="the network has a schedule of its own"):
+        snn.adjoint.compile(net, dt=0.1 * ms, max_spikes=10)
 
 
 def test_summed_variables_are_refused_by_name():

@@ -1,4 +1,4 @@
-"""Each feature of Brian that has to do with events, clocks and the control of a run has its test, by name."""
+"""Each feature of Brian in the language, in events, clocks and the control of a run has its test, by name."""
 
 import ast
 from pathlib import Path
@@ -54,6 +54,12 @@ ROWS = {
     "S.w[i, j], slices, arrays, text": "brian/test_states.py::test_indices_of_synapses",
     "S.w[i, j, k]": "brian/test_states.py::test_indices_that_brian_takes_for_others",
     "S[i, j]": "brian/test_states.py::test_selected_synapses",
+    "user functions": "objects/test_functions.py::test_as_in_brian",
+    "user functions, stateless=False": "objects/test_functions.py::test_a_function_with_state_is_asked_in_every_step",
+    "BinomialFunction": "objects/test_functions.py::test_binomial_function",
+    "(linked), linked_var": "objects/test_linked.py::test_as_in_brian",
+    "(shared), (constant over dt)": "objects/test_linked.py::test_shared_and_constant_over_dt_as_in_brian",
+    "method='gsl_...', method_options": "integrators/test_adaptive.py::test_options",
 }
 
 

@@ -31,7 +31,16 @@ POINTS = {
     "timed_array": (X, np.array([-3, 0, 4, 9, 12])),
     "timed_array_2d": (np.outer(X, X), np.array([-3, 0, 4, 9, 12]), np.array([0, 1, 2, 9, 3])),
 }
-STEPWISE = {"sign", "floor", "ceil", "int", "timestep"}
+RING = np.outer(np.arange(1.0, 6), X)
+POINTS |= {
+    "remember_row": (RING, X[::-1].copy(), np.array(7)),
+    "tally_bins": (
+        np.arange(40, dtype=np.int32).reshape(10, 4),
+        np.array([-0.1, 0, 0.5, 1, 1.5, 2.5, 3.9, 4.0, 4.1, np.nan]),
+    ),
+    "look_back": (RING, np.array(7), np.linspace(0.1, 3.9, 10), np.arange(10)),
+}
+STEPWISE = {"tally_bins", "sign", "floor", "ceil", "int", "timestep"}
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

@@ -147,7 +147,7 @@ TABLE = (
         Network(G).run(1*ms)
         """,
         ValueError,
-        ("no method 'rk45'", "Did you mean 'rk4'?"),
+        ("no method 'rk45'", "Did you mean 'rkf45'?"),
     ),
     Bad(
         "method typ",
@@ -441,11 +441,34 @@ TABLE = (
     ),
     Bad(
         "linked",
-        'NeuronGroup(1, "w : 1\\nv : 1 (linked)")',
-        NotImplementedError,
-        ("linked variables", "copy the values into a parameter"),
-        "v : 1 (linked)",
-        "v : 1 (linked)",
+        'G = NeuronGroup(1, "w : 1\\nv : 1 (linked)")\nNetwork(G).run(1*ms)',
+        ValueError,
+        ("G.v is linked, but to nothing yet", "G.v = linked_var(other.v)"),
+    ),
+    Bad(
+        "linked to another size",
+        'G = NeuronGroup(3, "v : 1 (linked)")\nG.v = linked_var(NeuronGroup(2, "x : 1"), "x")',
+        ValueError,
+        ("has 2 elements and", "has 3", "index=[...]"),
+    ),
+    Bad(
+        "shared reads what is not",
+        'NeuronGroup(3, "s = 2*v : 1 (shared)\\nv : 1")',
+        ValueError,
+        ("'s' is shared", "reads 'v'", "leave the flag out"),
+        "s = 2*v : 1 (shared)",
+    ),
+    Bad(
+        "options of a fixed method",
+        'G = NeuronGroup(1, "dv/dt = -v/ms : 1", method="rk4", method_options={"max_steps": 9})\nNetwork(G).run(1*ms)',
+        ValueError,
+        ("method_options ['max_steps']", "'dopri5'", "'rk4'"),
+    ),
+    Bad(
+        "function without units",
+        "Function(lambda *x: 1)",
+        ValueError,
+        ("cannot be seen", "arg_units=[...]"),
     ),
     Bad(
         "seed",

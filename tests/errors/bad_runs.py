@@ -260,7 +260,7 @@ TABLE = (
         "non-object",
         "Network(cells, 3)",
         ValueError,
-        ("groups, synapses and monitors", "int (3)"),
+        ("groups, synapses, monitors and functions", "int (3)"),
     ),
     Bad(
         "non-object str",

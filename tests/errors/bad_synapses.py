@@ -401,18 +401,6 @@ TABLE = (
         "v_post = v_pre : volt (summed)",
     ),
     Bad(
-        "summed twice",
-        r"""
-        A = Synapses(cells, cells, "I_post = v_pre : volt (summed)")
-        B = Synapses(cells, cells[:2], "I_post = v_pre : volt (summed)")
-        A.connect()
-        B.connect()
-        Network(cells, A, B).run(1*ms)
-        """,
-        NotImplementedError,
-        ("B and A both sum into 'I' of cells", "one variable for each"),
-    ),
-    Bad(
         "event-driven nonlinear",
         r"""
         S = Synapses(cells, cells, "w : 1\ndg/dt = -g**2/ms : 1 (event-driven)", on_pre="g += 1")

@@ -45,6 +45,31 @@ def of_synapses(*args, **given):
     return network(group, synapses)
 
 
+def with_events():
+    """An event that is no spike changes neurons, and reaches others through synapses."""
+    group = cells(equations="da/dt = -a/(9*ms) : 1", events={"near": "v + a > 0.8*th"})
+    group.run_on_event("near", "a += 0.2*v\ng = 0.9*g")
+    synapses = snn.Synapses(group, group, "w : 1", on_pre="g_post += w", on_event="near")
+    synapses.connect(j="(i + 1) % N_post")
+    synapses.w = 0.1 + 0.05 * np.arange(N)
+    return network(group, synapses)
+
+
+def with_code():
+    """Code at intervals, of neurons and of synapses that change neurons, and a function of the user."""
+    group = cells(equations="s : 1 (shared)")
+    group.s = 0.3
+    group.run_regularly("g = g*s + 0.1*v", dt=0.7 * ms)
+    synapses = recurrent(group, on_pre=None)
+    synapses.run_regularly("g_post += 0.1*w*v_pre", dt=0.5 * ms)
+    mean = snn.NetworkOperation(
+        lambda t, values: {f"{group.name}.v": values[f"{group.name}.v"] * (1 - 0.1 * values[f"{group.name}.g"].mean())},
+        writes=[group.v],
+        dt=1 * ms,
+    )
+    return network(group, synapses, mean)
+
+
 ONE = 2 * N
 NETWORKS: dict[str, Callable[[], snn.Network]] = {
     # thresholds and resets
@@ -57,6 +82,8 @@ NETWORKS: dict[str, Callable[[], snn.Network]] = {
         cells(equations="da/dt = -a/(9*ms) : 1", reset="v = -a\na += 0.2", method="euler")
     ),
     "compound_and": lambda: network(cells(threshold="v > th and g < 3 and t > 0.5*ms")),
+    "events": with_events,
+    "code": with_code,
     "compound_or_not": lambda: network(cells(threshold="not (v <= th) or i == 2 and v > 0.9*th")),
     "noisy_threshold": lambda: network(cells(threshold="v > th + 0.1*randn()")),
     # refractoriness

@@ -13,7 +13,16 @@ from jaxsnn.plasticity import RULES
 from jaxsnn.surrogate import SURROGATES, SuperSpike
 from jaxsnn.units import ms
 
-QUICK = {"two_reset_variables", "refractory_time", "poisson_group", "target_ring", "overwritten", "one_by_one"}
+QUICK = {
+    "events",
+    "code",
+    "two_reset_variables",
+    "refractory_time",
+    "poisson_group",
+    "target_ring",
+    "overwritten",
+    "one_by_one",
+}
 slow = pytest.mark.slow
 
 

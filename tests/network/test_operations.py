@@ -183,6 +183,13 @@ def test_stop_from_a_report():
     np.testing.assert_allclose(cells.v[0], net.t / ms, rtol=1e-3)
 
 
+def test_a_run_of_no_steps_calls_nothing():
+    calls = []
+    net = snn.Network(growing(), snn.NetworkOperation(lambda: calls.append(1)))
+    net.run(0 * ms)
+    assert not calls
+
+
 def test_an_inactive_function_is_not_called():
     cells = growing()
     calls = []

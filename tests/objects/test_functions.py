@@ -213,3 +213,21 @@ def test_binomial_function():
     assert len(synapses) / 2000**2 == pytest.approx(0.3504, abs=0.005)
     with pytest.raises(ArgumentError, match="probability"):
         snn.BinomialFunction(3, 1.5)
+
+
+@pytest.mark.parametrize("delays", [None, [0.1, 0.2, 0.3]], ids=["at once", "delayed"])
+def test_code_of_synapses_asks_at_arrival(delays):
+    """Not once a run, and not at emission: what it says may depend on when it is asked."""
+    counter = iter(range(1000))
+    read = snn.Function(lambda j: np.full(np.shape(j), 10.0 ** next(counter)), stateless=False, callback=True)
+    source = snn.SpikeGeneratorGroup(1, [0], [0] * ms)
+    target = snn.NeuronGroup(3, "x : 1")
+    synapses = snn.Synapses(source, target, on_pre="x_post += read(j)", namespace={"read": read})
+    synapses.connect()
+    if delays is not None:
+        synapses.delay = delays * ms
+    net = snn.Network(source, target, synapses)
+    net.run(0.4 * ms)
+    exponents = np.log10(target.x[:])
+    np.testing.assert_allclose(exponents, np.round(exponents), atol=1e-5)  # asked once for each spike
+    assert np.diff(exponents).tolist() == pytest.approx([0, 0] if delays is None else [1, 1], abs=1e-5)

@@ -91,7 +91,7 @@ def check_variables(monitor: str, source: VariableOwner, variables: Any) -> tupl
     """
     symbols = source._symbols()
     if variables is True:
-        variables = [n for n in symbols if n in source._hosts or n in source._subexpressions()]
+        variables = [n for n in symbols if n in {*source._hosts, *source._links, *source._subexpressions()}]
     found = (variables,) if isinstance(variables, str) else tuple(dict.fromkeys(variables))
     for variable in found:
         if variable not in symbols:

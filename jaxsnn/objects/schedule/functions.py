@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from inspect import Parameter, signature
 from typing import Any, ClassVar
 
@@ -15,9 +17,27 @@ from jaxsnn.objects.variables import VariableView
 from jaxsnn.program import Invoke, Key
 from jaxsnn.units import Quantity, second
 
-__all__ = ["NetworkOperation", "network_operation"]
+__all__ = ["NetworkOperation", "Ticks", "network_operation"]
 
 _POSITIONAL = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD, Parameter.VAR_POSITIONAL)
+
+
+@dataclass(frozen=True)
+class Ticks:
+    """Steps in which something happens: the multiples of a number, or those of a sorted list."""
+
+    every: int
+    listed: tuple[int, ...] | None = None
+
+    def __contains__(self, step: int) -> bool:
+        return self.next(step) == step
+
+    def next(self, step: int) -> int | None:
+        """The first of them from a step on, None if there is none."""
+        if self.listed is None:
+            return -(-step // self.every) * self.every
+        place = bisect_left(self.listed, step)
+        return self.listed[place] if place < len(self.listed) else None
 
 
 class NetworkOperation(SimulationObject):
@@ -106,30 +126,26 @@ class NetworkOperation(SimulationObject):
         else:
             self.function()
 
-    def due(self, parts: Parts) -> Callable[[int], bool]:
-        """Whether it runs in a step of a program."""
-        every, steps = self._clock(parts)
-        return (lambda step: step % every == 0) if steps is None else steps.__contains__
-
-    def _clock(self, parts: Parts) -> tuple[int, frozenset[int] | None]:
+    def steps(self, parts: Parts) -> Ticks:
+        """The steps of a program in which it runs."""
         if self._times is not None:
-            return 1, frozenset(listed_steps(self._times, parts.dt, self.name).tolist())
-        return (1 if self._dt is None else steps_of(self._dt, parts.dt, f"{self.name}: dt")), None
+            return Ticks(1, tuple(listed_steps(self._times, parts.dt, self.name).tolist()))
+        return Ticks(1 if self._dt is None else steps_of(self._dt, parts.dt, f"{self.name}: dt"))
 
     def lower(self, parts: Parts, namespace: Mapping[str, Any]) -> None:
         """An `Invoke`, of a pure function."""
         if self.writes is None:
             return
-        every, steps = self._clock(parts)
-        if steps is not None:
-            parts.indices[f"{self.order_name}.steps"] = np.asarray(sorted(steps), np.int32)
+        ticks = self.steps(parts)
+        if ticks.listed is not None:
+            parts.indices[f"{self.order_name}.steps"] = np.asarray(ticks.listed, np.int32)
         parts.operations.append(
             Invoke(
                 name=self.order_name,
                 slot=self.when,
                 order=self.order,
-                every=every,
-                listed=steps is not None,
+                every=ticks.every,
+                listed=ticks.listed is not None,
                 function=self.function,
                 writes=tuple(self._key(given) for given in self.writes),
             )

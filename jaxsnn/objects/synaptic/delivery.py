@@ -166,6 +166,8 @@ def _protected(synapses: Synapses) -> Mapping[str, str]:
     for name, eq in synapses.model.own.items():
         if eq.kind == "subexpression":
             reasons[name] = "is computed by its sub-expression"
+        elif "linked" in eq.flags:
+            reasons[name] = "is linked to a variable of a group"
         elif "constant" in eq.flags:
             reasons[name] = "is marked constant"
         elif "shared" in eq.flags:

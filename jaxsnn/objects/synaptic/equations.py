@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 from jaxsnn.equations.dimensions import Symbol, require
 from jaxsnn.equations.expressions import Binary, Expr, Name, names, substitute
 from jaxsnn.equations.names import Binder
-from jaxsnn.equations.statements import Assign, Propagate, Statement
+from jaxsnn.equations.statements import Adapt, Assign, Propagate, Statement
 from jaxsnn.equations.system import Equation, Equations
 from jaxsnn.errors import ArgumentError, NotSupportedError, Source
 from jaxsnn.integrators import INTEGRATORS
 from jaxsnn.integrators.contract import Refusal
 from jaxsnn.objects.base import Parts, steps_of
 from jaxsnn.objects.integration import expanded, integration_statements, ode_system
-from jaxsnn.program import Code, Summed, Update
+from jaxsnn.objects.synaptic.delayed import NAME, Delayed, past_refs
+from jaxsnn.program import Code, Key, Summed, Update, Window
 from jaxsnn.units import second
 
 if TYPE_CHECKING:
@@ -36,7 +37,9 @@ class _System:
     equations: Equations
     method: Any
     symbols: Mapping[str, Symbol]
+    method_options: Mapping[str, Any] | None = None
     _has_refractory: bool = False
+    _links: tuple[str, ...] = ()
 
     def _symbols(self) -> Mapping[str, Symbol]:
         return self.symbols
@@ -56,7 +59,8 @@ def _system(
     ]
     source = synapses.model.own.source
     symbols = {**synapses._symbols(), _STEP: Symbol("float", second.dim)}
-    return _System(synapses.name, Equations._of(equations, source), method, symbols)
+    options = synapses.method_options if method is synapses.method else None
+    return _System(synapses.name, Equations._of(equations, source), method, symbols, options)
 
 
 # ---- at spikes ----------------------------------------------------------------------------------------------
@@ -109,16 +113,17 @@ def lower_equations(synapses: Synapses, parts: Parts, namespace: Mapping[str, An
     """The operations of clock-driven equations, ``constant over dt`` sub-expressions and sums."""
     model, owner = synapses.model, synapses.name
     every = 1 if synapses._dt is None else steps_of(synapses._dt, parts.dt, f"{owner}: dt")
-    binder = synapses._binder(namespace, parts.dt * every)
-    kept = [
-        Assign(name, "=", _bound(synapses, eq, f"{name!r}", binder))
-        for name, eq in model.own.subexpressions.items()
-        if "constant over dt" in eq.flags
-    ]
-    if kept:
-        _update(synapses, parts, kept, binder, "subexpression_update", "before_start", every)
+    binder = _binder(synapses, namespace, parts, every)
+    for what, window in (("shared_", Window(owner, 0, 1)), ("", synapses._window)):
+        kept = [
+            Assign(name, "=", _bound(synapses, eq, f"{name!r}", binder))
+            for name, eq in model.own.subexpressions.items()
+            if "constant over dt" in eq.flags and ("shared" in eq.flags) == bool(what)
+        ]
+        if kept:
+            _update(synapses, parts, kept, binder, f"{what}subexpression_update", "before_start", every, window)
     if model.clock_driven:
-        binder = synapses._binder(namespace, parts.dt * every)
+        binder = _binder(synapses, namespace, parts, every)
         system = _system(synapses, model.clock_driven, synapses.method, {})
         statements = integration_statements(system, binder, parts)
         _update(synapses, parts, statements, binder, "stateupdater", "groups", every)
@@ -135,6 +140,13 @@ def lower_equations(synapses: Synapses, parts: Parts, namespace: Mapping[str, An
         _lower_sum(synapses, name, eq, parts, namespace)
 
 
+def _binder(synapses: Synapses, namespace: Mapping[str, Any], parts: Parts, every: int) -> Binder:
+    """What names mean in what is computed in every step; there the past can be read."""
+    binder = synapses._binder(namespace, parts.dt * every)
+    binder.namespace = {**binder.namespace, NAME: Delayed(synapses, parts, binder)}
+    return binder
+
+
 def _update(
     synapses: Synapses,
     parts: Parts,
@@ -143,6 +155,7 @@ def _update(
     what: str,
     slot: str,
     every: int,
+    window: Window | None = None,
 ) -> None:
     code = code_for_all(synapses, statements, binder, parts)
     parts.operations.append(
@@ -151,7 +164,7 @@ def _update(
             slot=slot,
             order=synapses.order,
             every=every,
-            domain=synapses._window,
+            domain=window or synapses._window,
             code=code,
         )
     )
@@ -159,7 +172,7 @@ def _update(
 
 def code_for_all(synapses: Synapses, statements: Iterable[Statement], binder: Binder, parts: Parts) -> Code:
     """Statements that run for all synapses, with what they read made known to the program."""
-    scope = synapses._scope(binder.constants)
+    scope = synapses._scope(binder.constants) | past_refs(synapses)
     statements = tuple(statements)
     read = set().union(*map(_reads, statements), ())
     synapses._provide(parts, [scope[name] for name in sorted(read & set(scope))])
@@ -173,6 +186,8 @@ def _reads(statement: Statement) -> set[str]:
             return names(statement.value)
         case Propagate(variables=variables, matrix=matrix, forcing=forcing):
             return set(variables).union(*(names(e) for row in (*matrix, forcing) for e in row))
+        case Adapt(variables=variables, rhs=rhs):
+            return set(variables).union(*map(names, rhs))
     return set()
 
 
@@ -195,7 +210,6 @@ def check_summed(synapses: Synapses) -> None:
         EquationError: with the line, for a variable that does not exist, has another unit, or follows something else.
     """
     source: Source = synapses.model.own.source
-    into: dict[tuple[int, str], str] = {}
     for name, eq in synapses.model.summed.items():
         end = synapses._end(name)
         own = name.rpartition("_")[0]
@@ -218,37 +232,41 @@ def check_summed(synapses: Synapses) -> None:
                 f"{name!r} has the unit {eq.unit_text}, but {own!r} of {group._parent.name} has {theirs.unit_text}",
                 eq.span,
             )
-        first = into.setdefault((id(group._parent), own), name)
-        if first != name:
-            raise source.error(f"{name!r} and {first!r} are sums into the same variable", eq.span)
 
 
 def _lower_sum(synapses: Synapses, name: str, eq: Equation, parts: Parts, namespace: Mapping[str, Any]) -> None:
     group, _, _ = synapses._end(name)  # type: ignore[misc]
     own_dt = getattr(group._parent, "_dt", None)
     every = 1 if own_dt is None else steps_of(own_dt, parts.dt, f"{group.name}: dt")
-    binder = synapses._binder(namespace, parts.dt * every)
+    binder = _binder(synapses, namespace, parts, every)
     expr = _bound(synapses, eq, f"the sum {name!r}", binder)
     code = code_for_all(synapses, [Assign(name, "=", expr, eq.span)], binder, parts)
-    window, key = group._window, code.scope[name].key
     synapses._provide(parts, [code.scope[name]])
-    for other in parts.operations:
-        if not isinstance(other, Summed) or other.code.scope[other.code.written[0]].key != key:
-            continue
-        if other.target.start < window.stop and window.start < other.target.stop:
-            raise NotSupportedError(
-                f"{synapses.name} and {other.domain.owner} both sum into {key[1]!r} of {key[0]}, and each would replace"
-                f" the other's; give {key[0]} one variable for each of them and add these in its equations"
-            )
-    parts.operations.append(
-        Summed(
-            name=f"{synapses.order_name}_summed_variable_{name}",
-            slot="groups",
-            # As in Brian, whose subgroups come one after their group.
-            order=group._parent.order - (group is group._parent),
-            every=every,
-            domain=synapses._window,
-            target=window,
-            code=code,
-        )
+    new = Summed(
+        name=f"{synapses.order_name}_summed_variable_{name}",
+        slot="groups",
+        # As in Brian, whose subgroups come one after their group.
+        order=group._parent.order - (group is group._parent),
+        every=every,
+        domain=synapses._window,
+        target=group._window,
+        code=code,
     )
+    others = [op for op in parts.operations if isinstance(op, Summed) and _target(op) == _target(new)]
+    if any(op.target.start < new.target.stop and new.target.start < op.target.stop for op in others):
+        parts.operations[:] = [op for op in parts.operations if op not in others]
+        parts.operations.extend(_together([*others, new]))
+    else:
+        parts.operations.append(new)
+
+
+def _target(operation: Summed) -> Key:
+    return operation.code.scope[operation.code.written[0]].key
+
+
+def _together(sums: list[Summed]) -> list[Summed]:
+    """Sums into one variable: one after the other, none of them after what a group does with the result."""
+    order = min(op.order for op in sums)
+    first, *others = sorted((replace(op, order=order) for op in sums), key=lambda op: (op.order, op.name))
+    windows = tuple(dict.fromkeys(op.target for op in sums))
+    return [replace(first, clears=windows), *(replace(op, clears=()) for op in others)]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from jaxsnn.equations.expressions import names
 from jaxsnn.equations.system import DIFFERENTIAL, PARAMETER, Equation, Equations
 from jaxsnn.errors import EquationError, NotSupportedError, Source
+from jaxsnn.objects.blocks import check_shared
 
 __all__ = ["SynapticModel"]
 
@@ -50,6 +51,7 @@ class SynapticModel:
         for eq in everything.values():
             _check_name(eq, source, taken)
         summed = {name: eq for name, eq in everything.items() if "summed" in eq.flags}
+        check_shared(everything)
         own = Equations._of([eq for name, eq in everything.items() if name not in summed], source)
         event_driven = {n: eq for n, eq in own.differential.items() if "event-driven" in eq.flags}
         clock_driven = {n: eq for n, eq in own.differential.items() if n not in event_driven}
@@ -64,7 +66,7 @@ class SynapticModel:
         return {
             name: eq
             for name, eq in self.own.items()
-            if eq.kind in (DIFFERENTIAL, PARAMETER) or "constant over dt" in eq.flags
+            if (eq.kind in (DIFFERENTIAL, PARAMETER) and "linked" not in eq.flags) or "constant over dt" in eq.flags
         }
 
     def _check_mixture(self) -> None:
@@ -102,11 +104,6 @@ class SynapticModel:
 def _check_name(eq: Equation, source: Source, taken: Collection[str]) -> None:
     for flag, why, kind in (
         ("unless refractory", "synapses are never refractory; this flag belongs to groups", EquationError),
-        (
-            "linked",
-            "linked variables are not part of this version; copy the values into a parameter",
-            NotSupportedError,
-        ),
         ("point current", "compartments are not part of this version", NotSupportedError),
     ):
         if flag in eq.flags:

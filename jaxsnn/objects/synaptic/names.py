@@ -13,6 +13,7 @@ from jaxsnn.errors import ConnectError, IndexRangeError, NetworkError, Source
 from jaxsnn.objects.base import Parts
 from jaxsnn.objects.connect import rules
 from jaxsnn.objects.groups import CLOCK, Group
+from jaxsnn.objects.linked import variable as links
 from jaxsnn.objects.schedule.runners import RunsCode
 from jaxsnn.objects.synaptic.model import SynapticModel
 from jaxsnn.objects.synaptic.selection import SynapseSelection
@@ -126,13 +127,16 @@ class SynapticNames(RunsCode):
         for name, symbol in end_symbols(self.source).items():
             symbols[f"{name}_pre"] = symbol
         symbols |= given
-        symbols |= {eq.name: Symbol(eq.type, eq.dim) for eq in self.model.own.values()}
+        symbols |= {eq.name: Symbol(eq.type, eq.dim) for eq in self.model.own.values()} | links.symbols(self)
         if "delay" in self._hosts:
             symbols["delay"] = Symbol("float", second.dim)
         return symbols
 
     def _subexpressions(self) -> Mapping[str, Expr]:
-        values: dict[str, Expr] = {}
+        return self._put_in(links.expressions(self))
+
+    def _put_in(self, values: dict[str, Expr]) -> dict[str, Expr]:
+        """Sub-expressions in terms of variables, in addition to those given."""
         for name, eq in self.model.own.subexpressions.items():
             if "constant over dt" not in eq.flags:
                 values[name] = substitute(eq.expr, values)  # type: ignore[arg-type]
@@ -150,11 +154,12 @@ class SynapticNames(RunsCode):
                     found.setdefault(name, moved)
         if self.model.event_driven:
             found["lastupdate"] = Binary("*", Name("_lastupdate"), Name("dt"))
-        return {**found, **{name: substitute(expr, found) for name, expr in self._subexpressions().items()}}
+        own = self._put_in(links.expressions(self, code=True))
+        return {**found, **{name: substitute(expr, found) for name, expr in own.items()}}
 
     def _end(self, name: str) -> tuple[Group | SynapticNames, str, str] | None:
         """For a name of a neuron at one end: (group, name there, "pre" or "post")."""
-        if name in self._hosts or name in self._given() or name in self.model.own:
+        if name in self._hosts or name in self._given() or name in self.model.own or name in links.symbols(self):
             return None
         for suffix, group in (("_pre", self.source), ("_post", self.target)):
             if name.endswith(suffix) and name[: -len(suffix)] in end_symbols(group):
@@ -202,7 +207,9 @@ class SynapticNames(RunsCode):
         if name in ("lastupdate", "_lastupdate"):
             steps = self._hosts["lastupdate"].value[elements]
             return steps if name == "_lastupdate" else steps * self._time()[1]
-        host = self._hosts[name]
+        host = self._hosts.get(name)
+        if host is None:
+            return links.values(self, name, elements)
         return host.value[0] if host.variable.scalar else host.value[elements]
 
     def _now_of(self, name: str) -> Any:
@@ -255,6 +262,9 @@ class SynapticNames(RunsCode):
             if own == "i" and isinstance(group, Group):
                 return Ref(self.name, "i" if side == "pre" else "j", "integer")
             return group._ref(own, side)
+        linked = links.ref(self, name, via)
+        if linked is not None:
+            return linked
         scalar = self._hosts[name].variable.scalar
         return Ref(self.name, name, symbol.type, symbol.dim, "scalar" if scalar else via)
 

@@ -67,6 +67,8 @@ class Pathway(VariableOwner):
         variable = Variable("", "delay", "float", second.dim, int(scalar), scalar, role)
         host = HostVariable(variable, np.zeros(int(scalar)))
         self._hosts = {"delay": host}
+        self._links = {}
+        self._pasts = {}
         if scalar:
             value = strip(delay, second.dim, f"{what}: delay")
             if np.ndim(value) != 0:

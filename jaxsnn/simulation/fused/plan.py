@@ -160,6 +160,8 @@ def _group(owner: str, size: int, parts: Sequence[Any], fits: Any) -> Group:
         if isinstance(op, Update | Threshold | Reset) and op.domain.owner == owner:
             if not op.always or op.domain.size != size:
                 raise Unfit(f"{op.name} has another clock or is only for part of the group")
+            if any(op.code.scope[name].owner != owner for name in op.code.written):
+                raise Unfit(f"{op.name} looks at it and changes something else")
             why = fits(part)
             if why is not None:
                 raise Unfit(f"{op.name}: {why}")

@@ -84,7 +84,7 @@ class Fused:
         possible = setting.execution in (None, "kernel") or (
             setting.execution == "deterministic" and setting.dtype == jnp.float32
         )
-        if setting.gradient or not possible or not available(setting.backend):
+        if setting.gradient or setting.program.links or not possible or not available(setting.backend):
             return None
         for pathway, rings in state.rings.items():
             wiring = state.tables.wirings[pathway]

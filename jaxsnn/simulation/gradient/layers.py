@@ -45,24 +45,29 @@ KNOWN = (Deliver, Emit, RecordRate, RecordSpikes, RecordState, Reset, Summed, Th
 class Layer:
     """Operations that share a loop over the steps; numbers are places in the list of operations.
 
-    owners: objects whose values and spikes it holds; reads: dotted names of what its code reads or writes; sends:
-    pathways to later layers; memoryless: whether a step depends on nothing of the step before.
+    owners: objects whose values and spikes it holds; reads: dotted names of what its code reads or writes; emits:
+    generators' operations, by name; sends: pathways to later layers; memoryless: whether a step depends on nothing of the step before; everything: whether it
+    is the only one (a function of the user may look at any object).
     """
 
     places: frozenset[int]
     owners: frozenset[str]
     reads: frozenset[str]
+    emits: frozenset[str] = frozenset()
     sends: tuple[int, ...] = ()
     memoryless: bool = False
+    everything: bool = False
 
     def part_of(self, state: State) -> State:
         """What the loop carries of a state, without tables."""
+        if self.everything:
+            return replace(state, tables=None)  # type: ignore[arg-type]
         return replace(
             state,
             values={owner: names for owner, names in state.values.items() if owner in self.owners},
             events={path: flags for path, flags in state.events.items() if _owner(path) in self.owners},
             rings={path: rings for path, rings in state.rings.items() if _owner(path) in self.owners},
-            cursors={name: cursor for name, cursor in state.cursors.items() if name in self.owners},
+            cursors={name: cursor for name, cursor in state.cursors.items() if name in self.emits},
             tables=None,  # type: ignore[arg-type]
         )
 
@@ -74,7 +79,8 @@ def _owner(path: str) -> str:
 def whole(parts: Sequence[Any]) -> Layer:
     """All operations as one layer."""
     operations = [part.operation for part in parts]
-    return Layer(frozenset(range(len(parts))), frozenset(_objects(operations)), _reads(operations))
+    places, owners = frozenset(range(len(parts))), frozenset(_objects(operations))
+    return Layer(places, owners, _reads(operations), everything=True)
 
 
 def layered(parts: Sequence[Any], frame: Frame) -> tuple[Layer, ...]:
@@ -104,7 +110,8 @@ def layered(parts: Sequence[Any], frame: Frame) -> tuple[Layer, ...]:
         objects |= {operations[k].pathway.rpartition(".")[0] for k in places & between}
         memoryless = all(_memoryless(operations[k], frame) for k in places)
         reads = _reads([operations[k] for k in places])
-        found.append(Layer(places, frozenset(objects), reads, sends, memoryless))
+        emits = frozenset(operations[k].name for k in places if isinstance(operations[k], Emit))
+        found.append(Layer(places, frozenset(objects), reads, emits, sends, memoryless))
     return tuple(found)
 
 

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from jaxsnn.codegen.lower import Block, lower
-from jaxsnn.equations.expressions import Binary, Call, Expr, Name, Number, Unary, calls, names, substitute, walk
-from jaxsnn.equations.functions import FUNCTIONS
+from jaxsnn.equations.expressions import Binary, Call, Expr, Name, Number, Unary, names, substitute, walk
+from jaxsnn.equations.functions import FUNCTIONS, Implementation
 from jaxsnn.equations.statements import Assign
 from jaxsnn.errors import NotSupportedError
 from jaxsnn.program import Code, Key, Ref
@@ -87,7 +87,7 @@ class Analysis:
     @property
     def random(self) -> bool:
         """Whether random numbers are drawn."""
-        return any(_stateful(calls(action.expr)) for action in self.actions)
+        return any(_stateful(action.expr) for action in self.actions)
 
     @property
     def additive(self) -> bool:
@@ -102,6 +102,8 @@ class Analysis:
                 match part:
                     case Call(function="timed_array" | "timed_array_2d") | Binary(op="//"):
                         return False
+                    case Call(implementation=Implementation()):
+                        return False  # of the user: it may be made of anything
                     case Call(function="exp_divided", args=args) if len(args) > 2:
                         return False
         return True
@@ -244,8 +246,11 @@ def _terms(expr: Expr, join: str, inverse: str, inverted: bool) -> Iterable[tupl
             yield expr, inverted
 
 
-def _stateful(called: Iterable[str]) -> set[str]:
-    return {name for name in called if name in FUNCTIONS and FUNCTIONS[name].stateful}
+def _stateful(expr: Expr) -> set[str]:
+    """Calls whose result depends on more than their arguments."""
+    found = [node for node in walk(expr) if isinstance(node, Call)]
+    asked = {node.function for node in found if node.implementation is not None and not node.implementation.stateless}
+    return asked | {node.function for node in found if node.function in FUNCTIONS and FUNCTIONS[node.function].stateful}
 
 
 def _dependent(actions: tuple[Action, ...], code: Code) -> str | None:
@@ -269,7 +274,7 @@ def _several(actions: tuple[Action, ...], code: Code) -> str | None:
             read = code.scope.get(name)
             if read is not None and read.via in ENDS and read.key in added:
                 return f"{name!r} is read after the block has added to it"
-        if _stateful(calls(action.expr)) - COUNTED:
+        if _stateful(action.expr) - COUNTED:
             return "random numbers other than rand() and randn() are drawn"
         if ref is None or ref.via not in ENDS:
             continue

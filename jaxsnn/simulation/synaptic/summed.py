@@ -17,7 +17,7 @@ __all__ = ["SummedStep"]
 
 
 class SummedStep:
-    """The sum over synapses replaces the variable, in the elements of the target window."""
+    """The sum over synapses replaces the variable, or adds to other sums, in the elements of the target window."""
 
     def __init__(self, operation: Summed, setting: Setting) -> None:
         self.operation = operation
@@ -57,4 +57,8 @@ class SummedStep:
             total = fixed_point.add(total, neuron, value, most)
         else:
             total = total.at[neuron].add(value)
+        for window in op.clears or ():
+            frame.write(self.ref, window, jnp.zeros((), old.dtype))
+        if op.clears is not None:
+            total = frame.value(self.ref.key) + total
         frame.write(self.ref, op.target, total[op.target.start : op.target.stop])

@@ -1,9 +1,4 @@
-"""The one intermediate form: a scheduled list of operations on named variables.
-
-What a user describes (groups, synapses, monitors) is lowered to a `Program`; what runs (the simulation) knows
-nothing but the program and the arrays beside it. Everything here is symbolic and immutable: statements keep the
-expression trees, names keep what they refer to, and ``print(program)`` shows the whole schedule.
-"""
+"""What can happen in a time step: one small class a kind of operation."""
 
 from __future__ import annotations
 
@@ -12,136 +7,22 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from jaxsnn.equations.expressions import Expr, render
-from jaxsnn.equations.statements import Assign, Propagate, Statement
-from jaxsnn.errors import Source
-from jaxsnn.units import DIMENSIONLESS, Dimension
+from jaxsnn.program.names import SLOTS, Code, Key, Ref, Window, slot_position
 
 __all__ = [
-    "SLOTS",
     "Cable",
-    "Code",
     "Deliver",
     "Emit",
     "Invoke",
     "Operation",
-    "Program",
     "RecordRate",
     "RecordSpikes",
     "RecordState",
-    "Ref",
     "Reset",
     "Summed",
     "Threshold",
     "Update",
-    "Variable",
-    "Window",
-    "slot_position",
 ]
-
-SLOTS = ("start", "groups", "thresholds", "synapses", "resets", "end")
-"""The chapters of a time step, in order; each has a ``before_`` and an ``after_`` part."""
-
-Key = tuple[str, str]
-"""(owner, name) of a variable, or (owner, event) of an event set."""
-
-
-def slot_position(when: str, slots: Sequence[str] = SLOTS) -> float:
-    """Where a slot stands in the step: ``before_x`` < ``x`` < ``after_x``. Unknown slots raise KeyError."""
-    for prefix, shift in (("before_", -0.25), ("after_", 0.25)):
-        if when.startswith(prefix) and when[len(prefix) :] in slots:
-            return slots.index(when[len(prefix) :]) + shift
-    if when not in slots:
-        raise KeyError(when)
-    return float(slots.index(when))
-
-
-@dataclass(frozen=True)
-class Variable:
-    """A named array of the program.
-
-    ``size`` elements (one if ``scalar``). ``role`` is ``"state"`` for what equations and statements change,
-    ``"parameter"`` for declared values, ``"constant"`` for numbers of the namespace, ``"clock"`` for t and dt,
-    ``"delay"`` for delays of whole steps, which nothing can change during a run.
-    """
-
-    owner: str
-    name: str
-    type: str
-    dim: Dimension = DIMENSIONLESS
-    size: int = 1
-    scalar: bool = False
-    role: str = "state"
-
-    @property
-    def key(self) -> Key:
-        return self.owner, self.name
-
-
-@dataclass(frozen=True)
-class Ref:
-    """What a name in a block of code refers to.
-
-    ``via`` says through which index an element of the domain reads it: ``"self"`` (one to one), ``"scalar"``
-    (the same value for all), ``"pre"`` or ``"post"`` (the neuron at that end of a synapse), ``"index"`` (the
-    element's own number), ``"at:name"`` (the place that the array ``name`` beside the program gives for it).
-    """
-
-    owner: str
-    name: str
-    type: str
-    dim: Dimension = DIMENSIONLESS
-    via: str = "self"
-
-    @property
-    def key(self) -> Key:
-        return self.owner, self.name
-
-
-@dataclass(frozen=True)
-class Code:
-    """Statements with the meaning of their names, and which writes are guarded.
-
-    ``guards[x] = c``: an element may write variable x only where the boolean variable c holds.
-    """
-
-    statements: tuple[Statement, ...]
-    scope: Mapping[str, Ref]
-    guards: Mapping[str, str] = field(default_factory=dict)
-    source: Source = Source("")
-
-    @property
-    def written(self) -> tuple[str, ...]:
-        """Names of variables (not locals) the statements assign, in order."""
-        targets: dict[str, None] = {}
-        for statement in self.statements:
-            match statement:
-                case Assign(target=target) if target in self.scope:
-                    targets[target] = None
-                case Propagate(targets=several):
-                    targets.update({t: None for t in several if t in self.scope})
-        return tuple(targets)
-
-    def lines(self) -> Iterator[str]:
-        for statement in self.statements:
-            text = str(statement)
-            guard = self.guards.get(statement.target) if isinstance(statement, Assign) else None
-            yield f"{text}  [where {guard}]" if guard else text
-
-
-@dataclass(frozen=True)
-class Window:
-    """Elements ``start <= k < stop`` of an owner: a group or a subgroup of it."""
-
-    owner: str
-    start: int
-    stop: int
-
-    @property
-    def size(self) -> int:
-        return self.stop - self.start
-
-    def __str__(self) -> str:
-        return f"{self.owner}[{self.start}:{self.stop}]"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,9 +45,11 @@ class Operation:
         """Whether it runs in every step."""
         return self.every == 1 and not self.listed
 
-    def position(self, slots: Sequence[str] = SLOTS) -> tuple[float, int, str]:
+    def position_in(self, slots: Sequence[str] = SLOTS) -> tuple[float, int, str]:
         """Its place in a schedule: slot, order, name."""
         return slot_position(self.slot, slots), self.order, self.name
+
+    position = property(position_in)
 
     def head(self) -> str:
         return self.form.format(self)
@@ -281,12 +164,14 @@ class Summed(Operation):
     """For each element of the target window the sum of an expression over its synapses; it replaces the variable.
 
     ``domain`` are the synapses. The code is one assignment to a name with ``via="pre"`` or ``"post"``: the end at
-    which the variable is. Elements without synapses get 0.
+    which the variable is. Elements without synapses get 0. Of several sums into one variable the first ``clears`` all
+    their windows, and each adds to what it finds.
     """
 
     domain: Window
     target: Window
     code: Code
+    clears: tuple[Window, ...] | None = None
     form: ClassVar[str] = "summed {0.domain} -> {0.target}"
 
 
@@ -297,15 +182,12 @@ class Cable(Operation):
     domain: Window
     code: Code
     roles: Mapping[str, Ref]
-    kind: ClassVar[str] = "cable"
+    form: ClassVar[str] = "cable {0.domain}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class RecordSpikes(Operation):
-    """Record which elements of a window are in an event set, and the values that expressions have for them.
-
-    ``label`` is the monitor's name in records.
-    """
+    """Record which elements of a window are in an event set, and the values that expressions have for them."""
 
     domain: Window
     event: str
@@ -344,55 +226,3 @@ class RecordRate(Operation):
     event: str
     label: str = ""
     form: ClassVar[str] = "record rate of {0.event} of {0.domain}"
-
-
-@dataclass(frozen=True)
-class Program:
-    """Everything that happens in a time step, in order.
-
-    Attributes:
-        dt: The time step in second.
-        variables: All variables by (owner, name).
-        events: Size of each event set by (owner, event).
-        operations: Sorted by slot, order and name.
-    """
-
-    dt: float
-    variables: Mapping[Key, Variable]
-    events: Mapping[Key, int]
-    operations: tuple[Operation, ...]
-
-    def written(self) -> frozenset[Key]:
-        """Variables that some operation changes; all others are constant during a run."""
-        keys: set[Key] = set()
-        for operation in self.operations:
-            code = getattr(operation, "code", None)
-            if isinstance(code, Code):
-                keys.update(code.scope[name].key for name in code.written)
-            if isinstance(operation, Invoke):
-                keys.update(operation.writes)
-            if isinstance(operation, Cable):
-                keys.update(operation.roles[name].key for name in ("v", "Ic"))
-            if isinstance(operation, Threshold) and operation.refractory:
-                owner = operation.domain.owner
-                keys.update({(owner, "not_refractory"), (owner, "lastspike")})
-        return frozenset(keys)
-
-    def size(self, owner: str) -> int:
-        """Number of elements of an object with events or variables."""
-        sizes = [n for (o, _), n in self.events.items() if o == owner]
-        sizes += [v.size for (o, _), v in self.variables.items() if o == owner and not v.scalar]
-        return max(sizes, default=1)
-
-    def __str__(self) -> str:
-        lines = [f"program, dt = {self.dt * 1e3:g} ms"]
-        slot = None
-        for operation in self.operations:
-            if operation.slot != slot:
-                slot = operation.slot
-                lines.append(f"{slot}:")
-            every = f", every {operation.every} steps" if operation.every > 1 else ", in steps of a list"
-            every = "" if operation.always else every
-            lines.append(f"  {operation.name}: {operation.head()}{every}")
-            lines.extend(f"    {line}" for line in operation.body())
-        return "\n".join(lines)

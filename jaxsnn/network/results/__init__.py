@@ -1,0 +1,1 @@
+"""Where results go besides the monitors: files, and tables of many runs."""
