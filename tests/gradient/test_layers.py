@@ -24,8 +24,7 @@ def network(back=False, plastic=False):
     """Inputs without memory, a generator, a recurrent group, another one, a readout; with delays and without."""
     inputs = snn.NeuronGroup(6, "x : 1", threshold="x > 0.5", reset="", name="inputs")
     noise = snn.PoissonGroup(5, rates=150 * Hz, name="noise")
-    # Without a name: its operation has another one than itself.
-    clicks = snn.SpikeGeneratorGroup(3, [0, 1, 2, 0, 1], [0.5, 1, 1.5, 4, 6] * ms, period=7 * ms)
+    clicks = snn.SpikeGeneratorGroup(3, [0, 1, 2, 0, 1], [0.5, 1, 1.5, 4, 6] * ms, period=7 * ms, name="clicks")
     one, two = (
         snn.NeuronGroup(n, LEAKY, threshold="v > 0.5", reset="v = 0", refractory=1 * ms, method="exact", name=name)
         for n, name in ((7, "one"), (4, "two"))
@@ -76,9 +75,9 @@ def found(sim):
 
 def test_what_goes_only_forward_is_told_apart(x64):
     first, second, third, fourth = found(compiled())
-    groups = {"inputs", "noise", "one", "two", "readout"}
+    groups = {"inputs", "noise", "clicks", "one", "two", "readout"}
     assert [layer.owners & groups for layer in (first, second, third, fourth)] == [
-        {"inputs", "noise"},
+        {"inputs", "noise", "clicks"},
         {"one"},
         {"two"},
         {"readout"},
@@ -164,3 +163,21 @@ def test_a_group_of_inputs_needs_no_loop():
     )
     # One loop forward and one backward, of the cells alone.
     assert text.count("scan[") == 2
+
+
+def test_a_generator_without_a_name():
+    """Its operation has another name than itself; its place in the list of spikes goes on from run to run."""
+    source = snn.SpikeGeneratorGroup(2, [0, 1, 0], [1, 5, 9] * ms)
+    cells = snn.NeuronGroup(1, "v : 1", name="cells")
+    synapses = snn.Synapses(source, cells, "w : 1", on_pre="v_post += w", name="synapses")
+    synapses.connect()
+    synapses.w = [2, 3]
+    sim = snn.Network(source, cells, synapses).compile(dt=1 * ms, execution="dense")
+    params, state = sim.init(0)
+
+    def after(w):
+        given = sim.put(params, "synapses.w", w)
+        return sim.run(given, sim.run(given, state, 4)[0], 6)[0]["cells"]["v"][0]
+
+    value, slope = jax.value_and_grad(after)(jnp.array([2.0, 3.0]))
+    assert (float(value), slope.tolist()) == (7.0, [2.0, 1.0])

@@ -46,8 +46,8 @@ class Layer:
     """Operations that share a loop over the steps; numbers are places in the list of operations.
 
     owners: objects whose values and spikes it holds; reads: dotted names of what its code reads or writes; emits:
-    generators' operations, by name; sends: pathways to later layers; memoryless: whether a step depends on nothing of the step before; everything: whether it
-    is the only one (a function of the user may look at any object).
+    generators' operations, by name; sends: pathways to later layers; memoryless: whether a step depends on nothing of
+    the step before; everything: whether it is the only one (a function of the user may look at any object).
     """
 
     places: frozenset[int]
@@ -105,9 +105,10 @@ def layered(parts: Sequence[Any], frame: Frame) -> tuple[Layer, ...]:
         places = frozenset(k for k in at if at[k] == level)
         inside = [k for k, source, _ in edges if depth[groups.of(source)] == level]
         sends = tuple(k for k in inside if k not in places)
-        # The synapses of a pathway belong to the layer that they reach.
+        # The synapses of a pathway belong to the layer that they reach, and so does what they reach.
         objects = {name for k in places for name in _objects([operations[k]]) if k not in between}
-        objects |= {operations[k].pathway.rpartition(".")[0] for k in places & between}
+        for k in places & between:
+            objects |= {operations[k].pathway.rpartition(".")[0], operations[k].target.owner}
         memoryless = all(_memoryless(operations[k], frame) for k in places)
         reads = _reads([operations[k] for k in places])
         emits = frozenset(operations[k].name for k in places if isinstance(operations[k], Emit))
