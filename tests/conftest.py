@@ -1,5 +1,6 @@
 """What every test stands on: the CPU, float32, no window, and Brian2 as an oracle."""
 
+import contextlib
 import gc
 import importlib
 import os
@@ -17,6 +18,13 @@ if os.environ["JAX_PLATFORMS"] == "cpu":
     os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
 import pytest
+from _pytest import doctest as pytest_doctest
+
+# Brian2 puts a class of its own in the place of pytest's, which cannot collect doctests of packages in a folder.
+collects_doctests = pytest_doctest.DoctestModule
+with contextlib.suppress(ImportError):  # only the comparisons need it
+    importlib.import_module("brian2")
+pytest_doctest.DoctestModule = collects_doctests  # type: ignore[misc]
 
 try:
     import hypothesis

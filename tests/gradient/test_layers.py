@@ -14,6 +14,7 @@ from jaxsnn.simulation.gradient.layers import layered, whole
 from jaxsnn.surrogate import Sigmoid
 from jaxsnn.units import Hz, ms
 
+slow = pytest.mark.slow
 LEAKY = """
 dv/dt = (g - v)/(8*ms) : 1 (unless refractory)
 dg/dt = -g/(4*ms) : 1
@@ -117,8 +118,10 @@ def gradients(sim, steps=(40, 36)):
     return jax.jit(jax.value_and_grad(loss, (0, 1, 2), has_aux=True, allow_int=True))(params, state.values, given)
 
 
-@pytest.mark.parametrize("relaxed", [False, True])
-@pytest.mark.parametrize("back", [False, True])
+@pytest.mark.parametrize(
+    ("relaxed", "back"),
+    [(False, False), (True, True), pytest.param(True, False, marks=slow), pytest.param(False, True, marks=slow)],
+)
 def test_layers_are_the_loop_over_all(relaxed, back, x64, monkeypatch):
     layer_by_layer = gradients(compiled(relaxed, back=back))
     monkeypatch.setattr(twin, "layered", lambda parts, frame: (whole(parts),))

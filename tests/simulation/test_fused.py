@@ -37,7 +37,21 @@ def same(given, wanted):
             np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+# Carried out on the host a step takes a while: those whose parts others have too are for ``make test-all``.
+LIKE_OTHERS = {
+    "everyone",
+    "recurrent, one delay",
+    "recurrent, never at once",
+    "plastic",
+    "plastic, one delay",
+    "several groups",
+    "driven, and watched",
+}
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name in LIKE_OTHERS else ()) for name in NETWORKS]
+)
 def test_kernels_do_what_operations_do(name, x64):
     plain = compiled(name)
     params, state = plain.init(3)
@@ -175,7 +189,7 @@ def test_reasons_say_what_stands_in_the_way(pretend):
     assert "threshold" in plan.reasons["source"]
 
 
-@pytest.mark.parametrize("name", ["recurrent", "recurrent, different delays"])
+@pytest.mark.parametrize("name", [pytest.param("recurrent", marks=pytest.mark.slow), "recurrent, different delays"])
 def test_sums_in_fixed_point_have_the_same_bits_in_any_order(name):
     states = []
     for backwards in (False, True):

@@ -13,7 +13,15 @@ from jaxsnn.program import Code, Summed, Update, Window
 from jaxsnn.simulation.synaptic import analyse, deliver
 
 pytestmark = pytest.mark.usefixtures("x64")
-CASES = pytest.mark.parametrize(("seed", "delays"), [(0, "none"), (1, "same"), (2, "different"), (3, "different")])
+CASES = pytest.mark.parametrize(
+    ("seed", "delays"),
+    [
+        (0, "none"),
+        pytest.param(1, "same", marks=pytest.mark.slow),
+        (2, "different"),
+        pytest.param(3, "different", marks=pytest.mark.slow),
+    ],
+)
 
 
 def same(got, expected):
