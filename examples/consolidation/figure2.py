@@ -71,7 +71,7 @@ inputs = snn.NeuronGroup(
     order=1,
     namespace={"tau_s": 20 * ms, "tau_c": 10 * ms},
 )
-inputs.x = "randn()"  # an Ornstein-Uhlenbeck process of variance 1 in exact steps
+inputs.x = "randn()"  # exact steps of an Ornstein-Uhlenbeck process: rates relative to their mean
 inputs.run_regularly("x = exp(-dt/tau_c)*x + sqrt(1 - exp(-2*dt/tau_c))*randn()", when="end")
 
 outputs = snn.NeuronGroup(

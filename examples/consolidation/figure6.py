@@ -94,6 +94,7 @@ print(f"r2 of a single exponential {exponential(t[chosen], signal[chosen]):.3f}"
 fine = np.geomspace(0.1, 1e5, 60_000)
 many = Hierarchy(24).overlaps(fine)
 shown = range(3, 9)
+print("peaks and lifetimes, from the closed form of 24 levels:")
 print("level  " + "".join(f"{i:9d}" for i in shown))
 print("peak at" + "".join(f"{fine[many[i].argmax()]:9.1f}" for i in shown))
 print("height " + "".join(f"{many[i].max():9.4f}" for i in shown))
