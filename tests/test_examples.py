@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,20 +10,21 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+FOLDER = ROOT / "examples"
+EXAMPLES = sorted([*FOLDER.glob("*.py"), *FOLDER.glob("*/figure*.py")])
+NAMES = {path: path.relative_to(FOLDER).with_suffix("").as_posix() for path in EXAMPLES}
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """Run an example once, in a process of its own, on a copy of the folder (figures go to `out` beside it)."""
     root = tmp_path_factory.mktemp("clone")
-    (root / "examples").mkdir()
+    shutil.copytree(FOLDER, root / "examples", ignore=shutil.ignore_patterns("__pycache__"))
     done: dict[str, str] = {}
 
     def run(name: str) -> str:
         if name not in done:
             script = root / "examples" / f"{name}.py"
-            script.write_text((ROOT / "examples" / f"{name}.py").read_text())
             environment = os.environ | {
                 "JAXSNN_EXAMPLE_SMALL": "1",
                 "JAX_PLATFORMS": "cpu",
@@ -52,10 +54,10 @@ def numbers(text: str, pattern: str) -> list[float]:
     return [float(value) for value in found.groups()]
 
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", EXAMPLES, ids=NAMES.get)
 def test_docstring_says_what_how_checked_and_how_long(path):
     text = path.read_text().split('"""')[1]
-    for part in ("What it shows:", "How it was checked:", "How long it takes:", f"python examples/{path.name}"):
+    for part in ("What it shows:", "How it was checked:", "How long it takes:", f"python examples/{NAMES[path]}.py"):
         assert part in text
 
 
@@ -75,8 +77,10 @@ def test_all_examples_are_run_here():
         "fit_stdp",
         "invert_stimulus",
         "recover_weights",
+        "consolidation/figure2",
+        "consolidation/figure6",
     }
-    assert {path.stem for path in EXAMPLES} == tested
+    assert set(NAMES.values()) == tested
 
 
 def test_cuba(run):
@@ -215,3 +219,38 @@ def test_invert_stimulus(run):
     assert right == cells
     (distance,) = numbers(text, r"largest distance of a spike to the wanted one: ([\d.]+) ms")
     assert distance <= 1
+
+
+def test_consolidation_figure2(run):
+    text = run("consolidation/figure2")
+    (difference,) = numbers(text, r"difference of closed form and quadrature: ([\d.e+-]+)")
+    assert difference < 1e-3
+    rows = re.findall(r"^ +(\d+) +(\d+) +(-?[\d.]+) +(-?[\d.]+) +-?[\d.]+ .*%$", text, re.MULTILINE)
+    found = {(int(delay), int(tau_c)): (float(B), float(closed)) for delay, tau_c, B, closed in rows}
+    # By hand from the closed form, in ms.
+    for setting, expected in {(5, 10): 4.392, (20, 10): 6.156, (5, 50): 1.754}.items():
+        measured, closed = found[setting]
+        assert closed == pytest.approx(expected, abs=1e-3)
+        assert measured == pytest.approx(closed, rel=0.1)
+    measured, closed = found[5, 500]
+    assert max(measured, closed) < 0
+    for delay, expected in ((2, 77), (5, 179), (10, 319), (20, 514)):
+        assert numbers(text, rf"B is 0 for D = {delay} ms at tau_c = (\d+) ms") == [expected]
+    factor, goal, together = numbers(
+        text, r"factor ([\d.]+) \(closed form ([\d.]+), .*\), correlation of W and V ([\d.]+)"
+    )
+    assert factor == pytest.approx(goal, rel=0.15)  # 60 s; 3 % in 600 s
+    assert together > 0.8
+
+
+def test_consolidation_figure6(run):
+    text = run("consolidation/figure6")
+    (difference,) = numbers(text, r"difference of integration and closed form: ([\d.e+-]+)")
+    assert difference < 1e-6
+    exponent, r2, exponential = numbers(text, r"t = 10 to 1000: ([\d.-]+) .*, r2 ([\d.]+); .* exponential ([\d.]+)")
+    assert exponent == pytest.approx(-0.45, abs=0.02)
+    assert r2 > 0.99 > exponential
+    for ratio in numbers(text, r"levels 4 to 12: ([\d.]+) to ([\d.]+) \(expected"):
+        assert ratio == pytest.approx(0.724, abs=0.01)
+    for factor in numbers(text, r"half of an endless hierarchy: times ([\d.]+) to ([\d.]+) a level"):
+        assert factor == pytest.approx(2, abs=0.02)
