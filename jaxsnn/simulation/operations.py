@@ -64,7 +64,7 @@ def touched(operation: Operation) -> Iterator[tuple[Key, str]]:
     """The variables that the code of an operation reads or writes, and through which index."""
     code = getattr(operation, "code", None)
     if isinstance(code, Code):
-        for ref in code.scope.values():
+        for ref in (*code.scope.values(), *getattr(operation, "roles", {}).values()):
             yield ref.key, ref.via
 
 

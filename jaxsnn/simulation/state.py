@@ -69,6 +69,9 @@ class State:
     cursors: dict[str, Array]
     tables: Tables
 
+    def __contains__(self, owner: object) -> bool:
+        return owner in self.values or owner in self.tables.values
+
     def __getitem__(self, owner: str) -> Mapping[str, Array]:
         """The variables of an object: ``state["cells"]["v"]``."""
         if owner not in self.values and owner not in self.tables.values:

@@ -184,3 +184,20 @@ def test_a_generator_without_a_name():
 
     value, slope = jax.value_and_grad(after)(jnp.array([2.0, 3.0]))
     assert (float(value), slope.tolist()) == (7.0, [2.0, 1.0])
+
+
+def test_linked_variables_are_those_of_another_layer():
+    """What they link to is in no code, so the network is one layer; the slope is that of x(4) = 1.5 + 1.5 w."""
+    source = snn.NeuronGroup(1, "dv/dt = 1/ms : 1", threshold="v > 1.5", reset="v = 0", method="euler", name="source")
+    cells = snn.NeuronGroup(1, "dx/dt = 0.5*drive/ms : 1\ndrive : 1 (linked)", method="euler", name="cells")
+    cells.drive = snn.linked_var(source, "v")
+    synapses = snn.Synapses(source, cells, "w : 1", on_pre="x_post += w", name="synapses")
+    synapses.connect()
+    synapses.w = 2
+    sim = snn.Network(source, cells, synapses).compile(dt=1 * ms, execution="dense")
+    params, state = sim.init(0)
+    assert len(found(sim)) == 1
+    assert "cells" in state
+    assert "cell" not in state
+    slope = jax.grad(lambda w: sim.run(sim.put(params, "synapses.w", w), state, 5)[0]["cells"]["x"][0])(2.0)
+    assert slope == 2  # spikes in steps 1 and 3

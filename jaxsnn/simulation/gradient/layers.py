@@ -86,7 +86,8 @@ def whole(parts: Sequence[Any]) -> Layer:
 def layered(parts: Sequence[Any], frame: Frame) -> tuple[Layer, ...]:
     """The layers of a step, first to last; a single one if nothing can be told apart."""
     operations = [part.operation for part in parts]
-    if not all(isinstance(op, KNOWN) and _objects([op]) for op in operations):
+    # A linked variable is one of another object, which the code does not name.
+    if frame.setting.program.links or not all(isinstance(op, KNOWN) and _objects([op]) for op in operations):
         return (whole(parts),)
     between = {k for k, part in enumerate(parts) if _separable(k, parts, frame)}
     groups = _Groups()
