@@ -120,7 +120,12 @@ def gradients(sim, steps=(40, 36)):
 
 @pytest.mark.parametrize(
     ("relaxed", "back"),
-    [(False, False), (True, True), pytest.param(True, False, marks=slow), pytest.param(False, True, marks=slow)],
+    [
+        (False, False),
+        pytest.param(True, True, marks=slow),
+        pytest.param(True, False, marks=slow),
+        pytest.param(False, True, marks=slow),
+    ],
 )
 def test_layers_are_the_loop_over_all(relaxed, back, x64, monkeypatch):
     layer_by_layer = gradients(compiled(relaxed, back=back))
@@ -140,6 +145,7 @@ def test_the_gradient_is_that_of_finite_differences(x64):
     holds(network().compile(dt=0.1 * ms, execution="dense", relaxed=True, surrogate=Sigmoid(width=0.2)))
 
 
+@slow
 def test_checkpoints_of_layers(x64):
     """What memory allows changes no number."""
     options = {"dt": 0.1 * ms, "execution": "dense", "inputs": ["inputs.x"]}

@@ -39,7 +39,9 @@ def same(given, wanted):
 
 # Carried out on the host a step takes a while: those whose parts others have too are for ``make test-all``.
 LIKE_OTHERS = {
+    "counted",
     "everyone",
+    "everyone, different delays",
     "recurrent, one delay",
     "recurrent, never at once",
     "plastic",
