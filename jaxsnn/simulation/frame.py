@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from jaxsnn.program import Key, Link, Program, Ref, Window
+from jaxsnn.codegen.lower import Block
+from jaxsnn.program import Code, Key, Link, Program, Ref, Window
 from jaxsnn.random import Draw, Words, name_words, step_words
 from jaxsnn.simulation.gradient.setting import Gradient
 from jaxsnn.simulation.gradient.spikes import blend, expected
 from jaxsnn.simulation.state import Layout, Params, Tables
 
-__all__ = ["Frame", "Setting"]
+__all__ = ["Frame", "Setting", "prepare_block", "run_block"]
 
 Array = Any
 
@@ -119,6 +120,10 @@ class Frame:
             return whole[self.tables.indices[ref.via.removeprefix("at:")]]
         return _slice(whole, window)
 
+    def arguments(self, names: Iterable[str], scope: Mapping[str, Ref], window: Window, every: int) -> list[Array]:
+        """The values of names in code that runs over a window, ``dt`` of its own clock among them."""
+        return [self.clock(n, every) if n == "dt" else self.read(scope[n], window, every) for n in names]
+
     def part(self, key: Key, window: Window) -> Array:
         """A variable in a window of its owner."""
         return _slice(self.value(key), window)
@@ -168,6 +173,25 @@ class Frame:
         """Spikes that depend on nothing."""
         old = self.events[(owner, event)]
         self.events[(owner, event)] = fired.astype(old.dtype)
+
+
+def prepare_block(block: Block, code: Code, window: Window, every: int, frame: Frame) -> tuple[Any, ...]:
+    """The hoisted values of a block."""
+    return block.prepare(*frame.arguments(block.constants, code.scope, window, every))
+
+
+def run_block(
+    block: Block,
+    code: Code,
+    window: Window,
+    every: int,
+    frame: Frame,
+    prepared: tuple[Any, ...],
+    name: str,
+) -> tuple[Any, ...]:
+    """The results of a block in this step."""
+    draw = frame.draw(name, window) if block.draws else None
+    return block.run(*frame.arguments(block.reads, code.scope, window, every), *prepared, draw)
 
 
 def _slice(whole: Array, window: Window) -> Array:

@@ -13,11 +13,11 @@ import jax
 import jax.numpy as jnp
 
 from jaxsnn.codegen.jax_guarded import GUARDED
-from jaxsnn.codegen.lower import Block, lower
+from jaxsnn.codegen.lower import lower
 from jaxsnn.errors import ArgumentError, did_you_mean
-from jaxsnn.program import Cable, Code, Deliver, Emit, Invoke, Key, Operation, Reset, Summed, Threshold, Update, Window
+from jaxsnn.program import Cable, Code, Deliver, Emit, Invoke, Key, Operation, Reset, Summed, Threshold, Update
 from jaxsnn.simulation.compartments import CableStep
-from jaxsnn.simulation.frame import Frame, Setting
+from jaxsnn.simulation.frame import Frame, Setting, prepare_block, run_block
 from jaxsnn.simulation.gradient.spikes import flags
 from jaxsnn.simulation.gradient.threshold import SmoothThreshold
 from jaxsnn.simulation.synaptic import DeliverStep, SummedStep
@@ -35,29 +35,6 @@ class OperationStep(Protocol):
 
     def apply(self, frame: Frame, prepared: Any) -> None:
         """One step: read from the frame, replace what changes."""
-
-
-def prepare_block(block: Block, code: Code, window: Window, every: int, frame: Frame) -> tuple[Any, ...]:
-    """The hoisted values of a block."""
-    return block.prepare(*_arguments(block.constants, code, window, every, frame))
-
-
-def run_block(
-    block: Block,
-    code: Code,
-    window: Window,
-    every: int,
-    frame: Frame,
-    prepared: tuple[Any, ...],
-    name: str,
-) -> tuple[Any, ...]:
-    """The results of a block in this step."""
-    draw = frame.draw(name, window) if block.draws else None
-    return block.run(*_arguments(block.reads, code, window, every, frame), *prepared, draw)
-
-
-def _arguments(names: tuple[str, ...], code: Code, window: Window, every: int, frame: Frame) -> list[Any]:
-    return [frame.clock("dt", every) if name == "dt" else frame.read(code.scope[name], window, every) for name in names]
 
 
 def touched(operation: Operation) -> Iterator[tuple[Key, str]]:

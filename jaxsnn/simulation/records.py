@@ -14,9 +14,8 @@ from jaxsnn.codegen.jax_guarded import GUARDED
 from jaxsnn.codegen.lower import lower
 from jaxsnn.errors import ArgumentError
 from jaxsnn.program import Operation, RecordRate, RecordSpikes, RecordState
-from jaxsnn.simulation.frame import Frame, Setting
+from jaxsnn.simulation.frame import Frame, Setting, prepare_block, run_block
 from jaxsnn.simulation.gradient.spikes import flags
-from jaxsnn.simulation.operations import prepare_block, run_block
 
 __all__ = ["AT_EVENTS", "RECORDS", "SpikeRecord", "pack", "unpack"]
 

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from jaxsnn.codegen.jax_guarded import GUARDED
 from jaxsnn.codegen.lower import lower
 from jaxsnn.program import Cable
-from jaxsnn.simulation.frame import Frame, Setting
+from jaxsnn.simulation.frame import Frame, Setting, prepare_block, run_block
 
 __all__ = ["CableStep"]
 
@@ -45,20 +45,13 @@ class CableStep:
             functions=GUARDED if setting.gradient else None,
         )
 
-    def _arguments(self, names: tuple[str, ...], frame: Frame) -> list[Array]:
-        op = self.operation
-        return [
-            frame.clock("dt", op.every) if n == "dt" else frame.read(op.code.scope[n], op.domain, op.every)
-            for n in names
-        ]
-
     def prepare(self, frame: Frame) -> Any:
-        return self.block.prepare(*self._arguments(self.block.constants, frame))
+        op = self.operation
+        return prepare_block(self.block, op.code, op.domain, op.every, frame)
 
     def apply(self, frame: Frame, prepared: Any) -> None:
         op, size = self.operation, self.operation.domain.size
-        draw = frame.draw(op.name, op.domain) if self.block.draws else None
-        results = self.block.run(*self._arguments(self.block.reads, frame), *prepared, draw)
+        results = run_block(self.block, op.code, op.domain, op.every, frame, prepared, op.name)
         conductance, current = (jnp.broadcast_to(r, (size,)) for r in results)
         value = {role: frame.value(ref.key) for role, ref in op.roles.items()}
         places = {

@@ -36,12 +36,10 @@ def fits(part: Any, frame: Frame, ready: Any) -> str | None:
     for leaf in jax.tree.leaves(ready):
         if jnp.size(leaf) not in (1, size):
             return f"a value of the shape {jnp.shape(leaf)} is neither one number nor one for each element"
-    arguments = []
-    for name in part.block.reads:
-        value = frame.clock("dt", op.every) if name == "dt" else frame.read(op.code.scope[name], op.domain, op.every)
+    arguments = frame.arguments(part.block.reads, op.code.scope, op.domain, op.every)
+    for name, value in zip(part.block.reads, arguments, strict=True):
         if jnp.size(value) not in (1, size):
             return f"{name!r} has the shape {jnp.shape(value)}"
-        arguments.append(value)
     return _reason(part.block.run, [*arguments, *ready], frame)
 
 

@@ -140,12 +140,7 @@ class OneStage:
         if not self.changes:
             return None
         op, scope = self.operation, self.analysis.code.scope
-        hoisted = self.block.prepare(
-            *(
-                frame.clock("dt", op.every) if name == "dt" else frame.read(scope[name], op.source, op.every)
-                for name in self.block.constants
-            )
-        )
+        hoisted = self.block.prepare(*frame.arguments(self.block.constants, scope, op.source, op.every))
         wired = self.wired(frame)
         operands = self.operands(frame, hoisted, wired.share) if self.constant else None
         execution = self.execution(frame)

@@ -11,7 +11,7 @@ from jaxsnn.codegen.lower import lower
 from jaxsnn.equations.statements import Assign
 from jaxsnn.events import fixed_point
 from jaxsnn.program import Summed
-from jaxsnn.simulation.frame import Frame, Setting
+from jaxsnn.simulation.frame import Frame, Setting, prepare_block, run_block
 
 __all__ = ["SummedStep"]
 
@@ -34,20 +34,13 @@ class SummedStep:
             functions=GUARDED if setting.gradient else None,
         )
 
-    def _arguments(self, names: tuple[str, ...], frame: Frame) -> list[Any]:
-        op = self.operation
-        return [
-            frame.clock("dt", op.every) if n == "dt" else frame.read(op.code.scope[n], op.domain, op.every)
-            for n in names
-        ]
-
     def prepare(self, frame: Frame) -> Any:
-        return self.block.prepare(*self._arguments(self.block.constants, frame))
+        op = self.operation
+        return prepare_block(self.block, op.code, op.domain, op.every, frame)
 
     def apply(self, frame: Frame, prepared: Any) -> None:
         op = self.operation
-        draw = frame.draw(op.name, op.domain) if self.block.draws else None
-        (value,) = self.block.run(*self._arguments(self.block.reads, frame), *prepared, draw)
+        (value,) = run_block(self.block, op.code, op.domain, op.every, frame, prepared, op.name)
         neuron = frame.end(op.domain.owner, self.ref.via)
         old = frame.value(self.ref.key)
         value = jnp.broadcast_to(value, (op.domain.size,)).astype(old.dtype)
