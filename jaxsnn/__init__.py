@@ -18,7 +18,7 @@ r"""jaxsnn: Brian-style equations become pure JAX step functions.
 
 from typing import Any as _Any
 
-from jaxsnn import adjoint, errors, fit, models, plasticity, plot, surrogate, units
+from jaxsnn import adjoint, errors, fit, models, plasticity, plot, rates, surrogate, units
 from jaxsnn.equations.system import Equations
 from jaxsnn.network import Network, Recording, Sweep, profiling_summary, stop
 from jaxsnn.objects.base import seed
@@ -67,6 +67,7 @@ __all__ = [
     "network_operation",
     "plasticity",
     "plot",
+    "rates",
     "profiling_summary",
     "seed",
     "stop",

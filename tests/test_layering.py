@@ -42,6 +42,7 @@ PLAN: dict[str, set[str]] = {
     "events": BASE | {"codegen", "surrogate", "random"},
     "delays": BASE | {"codegen", "surrogate", "random"},
     "simulation": BASE | (RUN - {"simulation"}) | {"codegen"},
+    "rates": {"errors", "events"},  # arrays in, arrays out: nothing of programs
     # the roof: the only rooms that see both wings
     "network": BELOW_ROOF,
     "bridges": BELOW_ROOF | {"network"},
@@ -51,7 +52,7 @@ PLAN: dict[str, set[str]] = {
     "bench": {"network", "objects", "units", "errors", "events", "surrogate"},  # builds networks as a user does
     "plot": {"errors", "units"},  # draws whatever has the attributes of a monitor
     "__main__": BELOW_ROOF | {"network", "bridges", "fit", "adjoint", "plot", "bench", ROOT},
-    ROOT: BELOW_ROOF | {"network", "bridges", "fit", "adjoint", "plot"},  # jaxsnn/__init__.py
+    ROOT: BELOW_ROOF | {"network", "bridges", "fit", "adjoint", "plot", "rates"},  # jaxsnn/__init__.py
 }
 
 JAX = {"jax", "jaxlib", "optax"}  # importing one of them imports jax
