@@ -15,7 +15,7 @@ import numpy as np
 
 from jaxsnn.errors import NumericalError
 from jaxsnn.program import RecordSpikes
-from jaxsnn.simulation.records import AT_EVENTS, unpack
+from jaxsnn.simulation.records import AT_EVENTS, compact, unpack
 from jaxsnn.simulation.simulation import Simulation
 from jaxsnn.simulation.state import Params, State
 
@@ -24,6 +24,10 @@ __all__ = ["ChunkedRun", "NotFinite"]
 MEMORY = 64 * 2**20
 """Bytes of record kept on the device for one chunk."""
 LONGEST = 16384
+COMPACTED = ("gpu",)
+"""Backends that make a list of the spikes before it travels: the bits of a chunk take longer than its steps."""
+FEWEST = 4096
+"""Places in such a list, at least."""
 SECONDS = 0.5
 """Aimed duration of a chunk: how soon progress is shown and Ctrl-C is heard."""
 
@@ -74,6 +78,7 @@ class ChunkedRun:
         self._compiled: set[int] = set()
         self._finite = jax.jit(_finite)
         self._seconds_per_step = 0.0
+        self._places: dict[str, int] = {}
         self._every = {
             getattr(op, "label", op.name): op for op in simulation.program.operations if hasattr(op, "label")
         }
@@ -97,7 +102,7 @@ class ChunkedRun:
         chunk, length = self._chunk(params, state, steps)
         done, first = 0, int(state.step)
         # One chunk is computed while the record of the one before is read.
-        waiting: tuple[State, State, Any, int, int] | None = None
+        waiting: tuple[State, State, Any, Any, int, int] | None = None
         timed = False
         stopped: BaseException | None = None
         with _Interruption() as interruption:
@@ -108,13 +113,14 @@ class ChunkedRun:
                 begun = time.perf_counter()
                 new, rows = chunk(params, state, jnp.asarray(n, jnp.int32))
                 new = replace(new, tables=state.tables)
+                lists = self._lists(rows, n, first + done)
                 if waiting is not None:
                     self._deliver(params, waiting, receive)
                 jax.block_until_ready(new.step)
                 if timed:
                     self._seconds_per_step = max((time.perf_counter() - begun) / n, 1e-9)
                 timed = True
-                waiting = (state, new, rows, n, first + done)
+                waiting = (state, new, rows, lists, n, first + done)
                 state, done = new, done + n
                 try:
                     progress(done)
@@ -149,17 +155,19 @@ class ChunkedRun:
 
     _limit = LONGEST
 
-    def _deliver(self, params: Params, waiting: tuple[State, State, Any, int, int], receive: Receive) -> None:
-        before, after, rows, n, first = waiting
+    def _deliver(self, params: Params, waiting: tuple[State, State, Any, Any, int, int], receive: Receive) -> None:
+        before, after, rows, lists, n, first = waiting
         if self.finite and not all(map(bool, jax.tree.leaves(self._finite(after.values)))):
             raise NotFinite(self._culprit(params, before, n, first), before, first)
         for label, fields in rows.items():
             operation = self._every[label]
-            steps = np.arange(first, first + n)
-            steps = steps[steps % operation.every == 0]
-            arrays = {name: np.asarray(values[: steps.size]) for name, values in fields.items()}
+            steps = _steps(operation, n, first)
+            arrays = {name: _head(values, steps.size) for name, values in fields.items() if name != "spikes"}
             if isinstance(operation, RecordSpikes):
-                row, index = unpack(arrays["spikes"], operation.domain.size)
+                if label in lists:
+                    row, index = self._listed(label, operation, fields["spikes"], lists[label], steps.size)
+                else:
+                    row, index = unpack(_head(fields["spikes"], steps.size), operation.domain.size)
                 values = {name: arrays[f"{AT_EVENTS}{name}"][row, index] for name in operation.expressions}
                 arrays = {
                     **values,
@@ -167,6 +175,32 @@ class ChunkedRun:
                     "index": index,
                 }
             receive(label, {**arrays, "step": steps}, first)
+
+    def _lists(self, rows: Mapping[str, Any], n: int, first: int) -> dict[str, Any]:
+        """For each record of spikes on its way: `compact`, computed on the device behind the chunk."""
+        found: dict[str, Any] = {}
+        if self.simulation.setting.backend not in COMPACTED:
+            return found
+        for label, fields in rows.items():
+            operation = self._every[label]
+            if isinstance(operation, RecordSpikes) and fields["spikes"].shape[0] * operation.domain.size < 2**31:
+                valid = jnp.asarray(_steps(operation, n, first).size, jnp.int32)
+                places = self._places.setdefault(label, FEWEST)
+                found[label] = compact(fields["spikes"], valid, operation.domain.size, places)
+        return found
+
+    def _listed(
+        self, label: str, operation: RecordSpikes, packed: Any, listed: Any, rows: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """(row, element) of the spikes of a list; a longer one is made where they do not fit."""
+        size = operation.domain.size
+        count = int(listed[0])
+        if count > listed[1].size:
+            # Twice as many as it takes: the next chunk may have some more.
+            self._places[label] = max(self._places[label], 2 << count.bit_length())
+            listed = compact(packed, jnp.asarray(rows, jnp.int32), size, self._places[label])
+        row, index = np.divmod(np.asarray(listed[1])[:count], max(1, size))
+        return row.astype(np.int64), index
 
     def _culprit(self, params: Params, before: State, n: int, first: int) -> NumericalError:
         """Which variable of which element stopped being finite, and in which step.
@@ -196,6 +230,18 @@ class ChunkedRun:
             " (exp(x)-1)/x without one), an input that grows without bound, or a look further back than delayed(...)"
             " keeps."
         )
+
+
+def _steps(operation: Any, n: int, first: int) -> np.ndarray:
+    """The steps of a chunk in which an operation is due."""
+    steps = np.arange(first, first + n)
+    return steps[steps % operation.every == 0]
+
+
+def _head(values: Any, count: int) -> np.ndarray:
+    """The first rows, on the host."""
+    # A slice on the device is compiled for its length, and chunks have many: only short ones are worth it.
+    return np.asarray(values[:count] if 4 * count <= len(values) else values)[:count]
 
 
 def _finite(values: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
