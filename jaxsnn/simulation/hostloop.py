@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxsnn.errors import NumericalError
+from jaxsnn.events.gpu import triton
 from jaxsnn.program import RecordSpikes
 from jaxsnn.simulation.records import AT_EVENTS, compact, unpack
 from jaxsnn.simulation.simulation import Simulation
@@ -24,10 +25,8 @@ __all__ = ["ChunkedRun", "NotFinite"]
 MEMORY = 64 * 2**20
 """Bytes of record kept on the device for one chunk."""
 LONGEST = 16384
-COMPACTED = ("gpu",)
-"""Backends that make a list of the spikes before it travels: the bits of a chunk take longer than its steps."""
 FEWEST = 4096
-"""Places in such a list, at least."""
+"""Places in a list of spikes, at least."""
 SECONDS = 0.5
 """Aimed duration of a chunk: how soon progress is shown and Ctrl-C is heard."""
 
@@ -179,7 +178,7 @@ class ChunkedRun:
     def _lists(self, rows: Mapping[str, Any], n: int, first: int) -> dict[str, Any]:
         """For each record of spikes on its way: `compact`, computed on the device behind the chunk."""
         found: dict[str, Any] = {}
-        if self.simulation.setting.backend not in COMPACTED:
+        if not triton.available(self.simulation.setting.backend):
             return found
         for label, fields in rows.items():
             operation = self._every[label]
@@ -193,14 +192,14 @@ class ChunkedRun:
         self, label: str, operation: RecordSpikes, packed: Any, listed: Any, rows: int
     ) -> tuple[np.ndarray, np.ndarray]:
         """(row, element) of the spikes of a list; a longer one is made where they do not fit."""
-        size = operation.domain.size
-        count = int(listed[0])
-        if count > listed[1].size:
-            # Twice as many as it takes: the next chunk may have some more.
-            self._places[label] = max(self._places[label], 2 << count.bit_length())
-            listed = compact(packed, jnp.asarray(rows, jnp.int32), size, self._places[label])
-        row, index = np.divmod(np.asarray(listed[1])[:count], max(1, size))
-        return row.astype(np.int64), index
+        counts, elements = np.asarray(listed[0])[:rows], listed[1]
+        count = int(counts.sum())
+        if count > elements.size:
+            # Some more than it takes: chunks differ. Few sizes, as each is compiled.
+            self._places[label] = max(self._places[label], 1 << (count + count // 4).bit_length())
+            valid = jnp.asarray(rows, jnp.int32)
+            _, elements = compact(packed, valid, operation.domain.size, self._places[label])
+        return np.repeat(np.arange(rows), counts), np.asarray(elements)[:count]
 
     def _culprit(self, params: Params, before: State, n: int, first: int) -> NumericalError:
         """Which variable of which element stopped being finite, and in which step.

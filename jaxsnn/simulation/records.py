@@ -15,6 +15,7 @@ from jax import lax
 from jaxsnn.codegen.jax_guarded import GUARDED
 from jaxsnn.codegen.lower import lower
 from jaxsnn.errors import ArgumentError
+from jaxsnn.events.gpu.bits import set_bits
 from jaxsnn.program import Operation, RecordRate, RecordSpikes, RecordState
 from jaxsnn.simulation.frame import Frame, Setting, prepare_block, run_block
 from jaxsnn.simulation.gradient.spikes import flags
@@ -85,29 +86,20 @@ def unpack(packed: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
 
 @partial(jax.jit, static_argnames=("size", "capacity"))
 def compact(packed: Array, rows: Array, size: int, capacity: int) -> tuple[Array, Array]:
-    """How many bits are set in the first ``rows`` rows of `pack`, and ``row * size + element`` of each, sorted.
+    """What `unpack` gives for the first ``rows`` rows, made on a GPU: few numbers travel instead of all bits.
 
-    On the device, from which a few numbers then travel instead of all bits. (capacity,) int32, or without a meaning if
-    more bits are set than that; what is left over is the largest number.
+    (T,) int32, how many bits are set in each row; (capacity,) int32, their elements, row by row and sorted. If more
+    bits are set than ``capacity``, only the first result has a meaning.
     """
-    width = packed.shape[1]
-    flat = packed.reshape(-1)
-    flat = jnp.where(jnp.arange(flat.size) < rows * width, flat, 0)
-    words = lax.bitcast_convert_type(jnp.pad(flat, (0, -flat.size % 4)).reshape(-1, 4), jnp.uint32)
-    count = lax.population_count(words).sum(dtype=jnp.int32)
-    word = _places(words != 0, capacity)
-    chosen = words.at[word].get(mode="fill", fill_value=0)
-    which = _places(((chosen[:, None] >> jnp.arange(32, dtype=jnp.uint32)) & 1).reshape(-1) != 0, capacity)
-    byte = 4 * word.at[which // 32].get(mode="fill", fill_value=0) + which % 32 // 8
-    row, place = byte // width, byte % width
-    key = row * size + which % 8 * width + place
-    return count, jnp.sort(jnp.where(jnp.arange(capacity) < count, key, jnp.iinfo(jnp.int32).max))
-
-
-def _places(mask: Array, capacity: int) -> Array:
-    """(capacity,) where a mask is true, then its size."""
-    slot = jnp.where(mask, jnp.cumsum(mask, dtype=jnp.int32) - 1, capacity)
-    return jnp.full(capacity, mask.size, jnp.int32).at[slot].set(jnp.arange(mask.size, dtype=jnp.int32), mode="drop")
+    length, width = packed.shape
+    valid = jnp.where(jnp.arange(length)[:, None] < rows, packed, 0)
+    counts = lax.population_count(valid).sum(axis=1, dtype=jnp.int32)
+    flat = valid.reshape(-1)
+    bit = set_bits(lax.bitcast_convert_type(jnp.pad(flat, (0, -flat.size % 4)).reshape(-1, 4), jnp.uint32), capacity)
+    row, place = jnp.divmod(bit // 8, width)
+    keys = row * size + bit % 8 * width + place
+    keys = jnp.sort(jnp.where(jnp.arange(capacity) < counts.sum(), keys, jnp.iinfo(jnp.int32).max))
+    return counts, keys % size
 
 
 def pack(flags: Array) -> Array:

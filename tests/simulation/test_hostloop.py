@@ -1,5 +1,6 @@
 """Long runs from the host: NaN, interruption, progress, memory."""
 
+import contextlib
 import io
 import os
 import re
@@ -15,6 +16,7 @@ from contracts.networks import NETWORKS, SEED
 
 import jaxsnn as snn
 from jaxsnn.errors import NumericalError
+from jaxsnn.events.gpu import triton
 from jaxsnn.objects.base import Recorder
 from jaxsnn.simulation import hostloop
 from jaxsnn.simulation.records import compact, pack, unpack
@@ -255,18 +257,30 @@ def test_a_group_in_more_than_one_chunk_has_every_spike(monkeypatch):
 # ---- lists of spikes -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("steps", "size", "rate"), [(50, 37, 0.1), (3, 1, 0.5), (20, 4000, 0.01), (8, 64, 1), (5, 9, 0)]
-)
-def test_spikes_are_listed_on_the_device_as_they_are_on_the_host(steps, size, rate):
-    flags = np.random.default_rng(1).random((steps, size)) < rate
-    packed = np.stack([np.asarray(pack(jnp.asarray(row))) for row in flags])
+BITS = [(50, 37, 0.1), (3, 1, 0.5), (20, 4000, 0.01), (8, 64, 1), (5, 9, 0)]
+
+
+def flags(steps, size, rate):
+    given = np.random.default_rng(1).random((steps, size)) < rate
+    return given, np.stack([np.asarray(pack(jnp.asarray(row))) for row in given])
+
+
+@pytest.mark.parametrize(("steps", "size", "rate"), BITS)
+def test_spikes_are_unpacked_in_order(steps, size, rate):
+    given, packed = flags(steps, size, rate)
+    np.testing.assert_array_equal(unpack(packed, size), np.nonzero(given))
+
+
+@pytest.mark.parametrize(("steps", "size", "rate"), BITS)
+@pytest.mark.parametrize("where", ["host", pytest.param("device", marks=pytest.mark.gpu)])
+def test_spikes_are_listed_by_the_kernel_in_the_same_order(steps, size, rate, where):
+    given, packed = flags(steps, size, rate)
     valid = steps - 1  # rows after the last one may hold anything
-    expected = np.nonzero(flags[:valid])
-    count, listed = compact(jnp.asarray(packed), jnp.asarray(valid), size, 4096)
-    assert int(count) == expected[0].size
-    np.testing.assert_array_equal(np.divmod(np.asarray(listed)[: int(count)], size), expected)
-    np.testing.assert_array_equal(unpack(packed[:valid], size), expected)
+    expected = np.nonzero(given[:valid])
+    with triton.interpreted() if where == "host" else contextlib.nullcontext():
+        counts, elements = compact(jnp.asarray(packed), jnp.asarray(valid), size, 4096)
+    np.testing.assert_array_equal(counts[:valid], given[:valid].sum(axis=1))
+    np.testing.assert_array_equal(elements[: expected[0].size], expected[1])
 
 
 @pytest.mark.parametrize("places", [1, 4096])
@@ -282,9 +296,14 @@ def test_recordings_are_the_same_with_lists_that_were_too_short_at_first(places,
             net.run(duration * ms)
         return [np.asarray(x) for m in monitors for x in (m.i, m.t / ms)]
 
+    def listed(packed, rows, size, capacity):
+        row, element = unpack(np.asarray(packed[: int(rows)]), size)
+        return np.bincount(row, minlength=len(packed)), np.resize(np.append(element, 0), capacity)
+
     monkeypatch.setattr(hostloop, "LONGEST", 64)
     expected = spikes()
-    monkeypatch.setattr(hostloop, "COMPACTED", ("cpu", "gpu"))
+    monkeypatch.setattr(hostloop.triton, "available", lambda backend: True)
+    monkeypatch.setattr(hostloop, "compact", listed)
     monkeypatch.setattr(hostloop, "FEWEST", places)
     found = spikes()
     assert expected[0].size > 100
