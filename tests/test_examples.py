@@ -78,6 +78,7 @@ def test_all_examples_are_run_here():
         "invert_stimulus",
         "recover_weights",
         "consolidation/figure2",
+        "consolidation/figure5",
         "consolidation/figure6",
     }
     assert set(NAMES.values()) == tested
@@ -241,6 +242,26 @@ def test_consolidation_figure2(run):
     )
     assert factor == pytest.approx(goal, rel=0.15)  # 60 s; 3 % in 600 s
     assert together > 0.8
+
+
+def test_consolidation_figure5(run):
+    text = run("consolidation/figure5")
+    (deviation,) = numbers(text, r"of the hippocampus from its law: ([\d.]+) \(")
+    assert deviation < 0.01
+    rows = re.findall(r"^ +(\d) +(\d+|not yet) +([\d.]+) +[\d.]+ +[\d.]+ *$", text, re.MULTILINE)
+    assert [int(level) for level, _, _ in rows] == [1, 2, 3, 4]
+    nights = [int(night) for _, night, _ in rows if night != "not yet"]
+    assert len(nights) >= 3
+    assert nights == sorted(set(nights))  # a wave: one level after the other
+    heights = [float(height) for _, _, height in rows]
+    for height, before in zip(heights[1:], heights, strict=False):
+        assert 0.25 < height / before < 0.75
+    chance, expected = numbers(text, r"hippocampus ([\d.]+) \(expected 1/N = ([\d.]+)\)")
+    assert chance == pytest.approx(expected, rel=0.05)
+    slope, r2, exponential = numbers(text, r"slope (-[\d.]+) \+- .* r2 ([\d.]+); r2 of a single exponential ([\d.]+)")
+    # The article's size falls as t^-0.5; short nights hand on less of a memory, so this one forgets faster.
+    assert -0.8 < slope < -0.5
+    assert r2 > 0.95 > 0.9 > exponential
 
 
 def test_consolidation_figure6(run):

@@ -7,8 +7,8 @@ Model: M. W. H. Remme et al. (2021), doi:10.1371/journal.pcbi.1009681, Figure 5;
 is known about them exactly in theory.py. Each night a random memory is imprinted in the hippocampus, which forgets half
 of what it has; then a night of noise lets every level learn from the one before it. The article follows one memory;
 here many are followed, one every few nights, and their correlations with all weights averaged. Where the article's text
-and code differ, the code is followed: potentiation of level 1 of 0.2 w_max (text: 0.4, the option --level-one), and
-450 nights before the first memory that is followed are enough for what is shown (article: 950 to 1000).
+and code differ, the code is followed: potentiation of level 1 of 0.2 w_max (text: 0.4, the option --level-one); and 450
+nights pass before the first memory that is followed (text: 1000, code: 950).
 
 Panels. A: correlation of each level's weights with a memory, from the night of its imprint (night 1) on; thick: the
 largest of them, dashed: the power law fitted to it. B: the same largest correlation with a straight time axis and the
@@ -16,8 +16,11 @@ best exponential. C: the correlations again (brightness) by what delay a respons
 outermost input to the outermost output; line: through the level that holds the memory best. D: how the weights of each
 level are distributed after the last night.
 
-How it was checked: FULL
-How long it takes: SMALL
+How it was checked: a night equals a plain loop over the article's equations (in the tests). All 44 coefficients of the
+drift of frozen weights agree with the theory to 3e-12 under single pulses, and the 16 that ten nights of noise show
+well enough to 1.2 %. The hippocampus follows its exact law to 0.003 (--small).
+How long it takes: --small 21 s of processor time on a CPU with 2 cores, imports and compilation included; --drift 44 s.
+The full size is for a GPU.
 
     python examples/consolidation/figure5.py             # 450 + 1000 nights, 4 realisations; for a GPU
     python examples/consolidation/figure5.py --small     # 64 neurons, 4 levels (also with JAXSNN_EXAMPLE_SMALL=1)
@@ -78,6 +81,9 @@ class Plan:
         """All nights."""
         return self.equilibrate + self.nights
 
+
+# Night and height of the peaks of levels 1 to 4 at full size in a separate simulation of the same network in C.
+PEAKS = ("night 2: 0.42", "night 5 to 8: 0.186", "night 18 to 30: 0.087", "night 50 to 85: 0.056")
 
 SMALL = Plan(Network(n=64, levels=4, steps=6000), equilibrate=60, nights=60, realisations=2, memories=24, chunk=20)
 
@@ -183,6 +189,7 @@ def report(plan: Plan, course: Course) -> dict[str, Any]:
     error = each.std(0, ddof=1) / np.sqrt(len(each)) if len(each) > 1 else np.full_like(mean, np.nan)
     print(f"{plan.memories} memories, one every {plan.every} nights, in {plan.realisations} realisations")
 
+    full = plan.network == Network()
     law = overwritten(np.arange(6))
     print("hippocampus  " + " ".join(f"{x:7.4f}" for x in mean[0, :6]))
     print("exact law    " + " ".join(f"{x:7.4f}" for x in law))
@@ -194,7 +201,10 @@ def report(plan: Plan, course: Course) -> dict[str, Any]:
     heights = mean[np.arange(len(mean)), peaks]
     for i in range(1, len(mean)):
         at = "not yet" if peaks[i] == len(nights) - 1 else str(nights[peaks[i]])
-        print(f"{i:5d} {at:>15} {heights[i]:9.4f} {error[i, peaks[i]]:17.4f} {heights[i] / heights[i - 1]:20.2f}")
+        print(
+            f"{i:5d} {at:>15} {heights[i]:9.4f} {error[i, peaks[i]]:17.4f} {heights[i] / heights[i - 1]:20.2f}", end=""
+        )
+        print(f"    (expected {PEAKS[i - 1]})" if full and i <= len(PEAKS) else "")
     before = np.concatenate([course.correlations[:, :night, :, m] for m, night in enumerate(plan.imprinted)], axis=1)
     chance = before.std((0, 1))
     print(
@@ -218,7 +228,7 @@ def report(plan: Plan, course: Course) -> dict[str, Any]:
     if took.size:
         one = np.median(took)
         print(f"{one:.3f} s a night of all realisations, {one / plan.realisations:.3f} s for each; ", end="")
-        print(f"{1e6 * one / plan.network.steps:.2f} us a step (one core, C: 1.9 s a night of one)")
+        print(f"{1e6 * one / plan.network.steps:.2f} us a step" + full * " (one core, C: 1.9 s a night of one)")
     return {**fits, "mean": mean, "error": error, "peaks": peaks}
 
 
@@ -339,12 +349,19 @@ def main() -> None:
     else:
         plan = SMALL if small else Plan(Network())
         plan = changed(plan, equilibrate=given.equilibrate, nights=given.nights, realisations=given.realisations)
+        plan = changed(plan, memories=min(plan.memories, max(1, plan.nights // 2)))
         plan = changed(plan, network=changed(plan.network, level_one=given.level_one))
         course = simulate(plan, given.checkpoint)
-        save(OUT / "figure5.npz", plan, course)
-    draw(plan, course, report(plan, course), OUT / "figure5.png")
+        save(OUT / f"{named(plan)}.npz", plan, course)
+    draw(plan, course, report(plan, course), OUT / f"{named(plan)}.png")
     if given.show:
         plt.show()
+
+
+def named(plan: Plan) -> str:
+    """What the files of a run are called."""
+    usual = plan.network.level_one == Network().level_one
+    return "figure5" if usual else f"figure5-{plan.network.level_one:g}"
 
 
 def changed(record: Any, **values: Any) -> Any:
