@@ -22,7 +22,7 @@ def run(tmp_path_factory):
     shutil.copytree(FOLDER, root / "examples", ignore=shutil.ignore_patterns("__pycache__"))
     done: dict[str, str] = {}
 
-    def run(name: str) -> str:
+    def run(name: str, *options: str) -> str:
         if name not in done:
             script = root / "examples" / f"{name}.py"
             environment = os.environ | {
@@ -32,7 +32,7 @@ def run(tmp_path_factory):
                 "PYTHONPATH": str(ROOT),
             }
             result = subprocess.run(
-                [sys.executable, "-W", "error", str(script)],
+                [sys.executable, "-W", "error", str(script), *options],
                 env=environment,
                 capture_output=True,
                 text=True,
@@ -77,7 +77,9 @@ def test_all_examples_are_run_here():
         "fit_stdp",
         "invert_stimulus",
         "recover_weights",
+        "consolidation/figure1",
         "consolidation/figure2",
+        "consolidation/figure5",
         "consolidation/figure6",
     }
     assert set(NAMES.values()) == tested
@@ -221,6 +223,18 @@ def test_invert_stimulus(run):
     assert distance <= 1
 
 
+def test_consolidation_figure1(run):
+    # A part of the small size: 3 cells, 12 s. What a cell learns in that time is far less than what it begins with by
+    # chance, but the change is not hidden by it; tests/test_consolidation_figure1.py has the rest.
+    text = run("consolidation/figure1", "--minutes", "0.2", "--pieces", "4", "--seeds", "1")
+    later, earlier = numbers(text, r"change of the mean correlation: ([+-][\d.]+) .*, ([+-][\d.]+) \(earlier\)")
+    assert later > earlier
+    (rate,) = numbers(text, r"mean output rate in Hz: ([\d.]+)")
+    assert 14 < rate < 23  # 19 Hz in the first minutes
+    assert len(re.findall(r"us a step$", text, re.MULTILINE)) == 3
+    assert "3 cells with 1000 + 1000 synapses on cpu" in text
+
+
 def test_consolidation_figure2(run):
     text = run("consolidation/figure2")
     (difference,) = numbers(text, r"difference of closed form and quadrature: ([\d.e+-]+)")
@@ -241,6 +255,26 @@ def test_consolidation_figure2(run):
     )
     assert factor == pytest.approx(goal, rel=0.15)  # 60 s; 3 % in 600 s
     assert together > 0.8
+
+
+def test_consolidation_figure5(run):
+    text = run("consolidation/figure5")
+    (deviation,) = numbers(text, r"of the hippocampus from its law: ([\d.]+) \(")
+    assert deviation < 0.01
+    rows = re.findall(r"^ +(\d) +(\d+|not yet) +([\d.]+) +[\d.]+ +[\d.]+ *$", text, re.MULTILINE)
+    assert [int(level) for level, _, _ in rows] == [1, 2, 3, 4]
+    nights = [int(night) for _, night, _ in rows if night != "not yet"]
+    assert len(nights) >= 3
+    assert nights == sorted(set(nights))  # a wave: one level after the other
+    heights = [float(height) for _, _, height in rows]
+    for height, before in zip(heights[1:], heights, strict=False):
+        assert 0.25 < height / before < 0.75
+    chance, expected = numbers(text, r"hippocampus ([\d.]+) \(expected 1/N = ([\d.]+)\)")
+    assert chance == pytest.approx(expected, rel=0.05)
+    slope, r2, exponential = numbers(text, r"slope (-[\d.]+) \+- .* r2 ([\d.]+); r2 of a single exponential ([\d.]+)")
+    # The article's size falls as t^-0.5; short nights hand on less of a memory, so this one forgets faster.
+    assert -0.8 < slope < -0.5
+    assert r2 > 0.95 > 0.9 > exponential
 
 
 def test_consolidation_figure6(run):
