@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -39,6 +39,22 @@ class NotFinite(Exception):
     def __init__(self, error: NumericalError, state: State, step: int) -> None:
         super().__init__(str(error))
         self.error, self.state, self.step = error, state, step
+
+
+class _Chunk(NamedTuple):
+    """A chunk that is computed or will be.
+
+    ``lists`` and ``finite`` were asked for right behind it, and not behind the chunk after it, for which they would
+    have to wait.
+    """
+
+    before: State
+    after: State
+    rows: Mapping[str, Any]
+    lists: Mapping[str, Any]
+    finite: Any
+    steps: int
+    first: int
 
 
 class _Interruption:
@@ -101,7 +117,7 @@ class ChunkedRun:
         chunk, length = self._chunk(params, state, steps)
         done, first = 0, int(state.step)
         # One chunk is computed while the record of the one before is read.
-        waiting: tuple[State, State, Any, Any, int, int] | None = None
+        waiting: _Chunk | None = None
         timed = False
         stopped: BaseException | None = None
         with _Interruption() as interruption:
@@ -112,14 +128,15 @@ class ChunkedRun:
                 begun = time.perf_counter()
                 new, rows = chunk(params, state, jnp.asarray(n, jnp.int32))
                 new = replace(new, tables=state.tables)
-                lists = self._lists(rows, n, first + done)
+                finite = self._finite(new.values) if self.finite else None
+                computed = _Chunk(state, new, rows, self._lists(rows, n, first + done), finite, n, first + done)
                 if waiting is not None:
                     self._deliver(params, waiting, receive)
                 jax.block_until_ready(new.step)
                 if timed:
                     self._seconds_per_step = max((time.perf_counter() - begun) / n, 1e-9)
                 timed = True
-                waiting = (state, new, rows, lists, n, first + done)
+                waiting = computed
                 state, done = new, done + n
                 try:
                     progress(done)
@@ -154,9 +171,9 @@ class ChunkedRun:
 
     _limit = LONGEST
 
-    def _deliver(self, params: Params, waiting: tuple[State, State, Any, Any, int, int], receive: Receive) -> None:
-        before, after, rows, lists, n, first = waiting
-        if self.finite and not all(map(bool, jax.tree.leaves(self._finite(after.values)))):
+    def _deliver(self, params: Params, waiting: _Chunk, receive: Receive) -> None:
+        before, _, rows, lists, finite, n, first = waiting
+        if not all(map(bool, jax.tree.leaves(finite))):
             raise NotFinite(self._culprit(params, before, n, first), before, first)
         for label, fields in rows.items():
             operation = self._every[label]
