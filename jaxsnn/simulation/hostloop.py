@@ -185,11 +185,9 @@ class ChunkedRun:
                 else:
                     row, index = unpack(_head(fields["spikes"], steps.size), operation.domain.size)
                 values = {name: arrays[f"{AT_EVENTS}{name}"][row, index] for name in operation.expressions}
-                arrays = {
-                    **values,
-                    "rows": row * operation.every + (steps[0] - first if steps.size else 0),
-                    "index": index,
-                }
+                if operation.every > 1 or not steps.size:
+                    row = row * operation.every + (steps[0] - first if steps.size else 0)
+                arrays = {**values, "rows": row, "index": index}
             receive(label, {**arrays, "step": steps}, first)
 
     def _lists(self, rows: Mapping[str, Any], n: int, first: int) -> dict[str, Any]:
@@ -216,7 +214,7 @@ class ChunkedRun:
             self._places[label] = max(self._places[label], 1 << (count + count // 4).bit_length())
             valid = jnp.asarray(rows, jnp.int32)
             _, elements = compact(packed, valid, operation.domain.size, self._places[label])
-        return np.repeat(np.arange(rows), counts), np.asarray(elements)[:count]
+        return np.repeat(np.arange(rows, dtype=np.int32), counts), np.asarray(elements)[:count]
 
     def _culprit(self, params: Params, before: State, n: int, first: int) -> NumericalError:
         """Which variable of which element stopped being finite, and in which step.

@@ -264,10 +264,7 @@ class Run:
         return done, stopped
 
     def _receive(self, label: str, rows: Mapping[str, np.ndarray], first: int) -> None:
-        found = dict(rows)
-        if "rows" in found:
-            found["at"] = first + found.pop("rows")
-        self.rows.setdefault(label, []).append(found)
+        self.rows.setdefault(label, []).append({**rows, "first": np.asarray(first)})
 
     # ---- back to Brian2 ----------------------------------------------------------------------------
 
@@ -311,7 +308,7 @@ class Run:
 
     def _trail(self, path: str, oldest: int, every: int) -> tuple[np.ndarray, np.ndarray]:
         """Steps and neurons of the spikes that may still be on their way."""
-        found = [(r["at"] // every, r["index"]) for r in self.rows.get(self.trails.get(path, ""), ())]
+        found = [((r["first"] + r["rows"]) // every, r["index"]) for r in self.rows.get(self.trails.get(path, ""), ())]
         if path in self.continued:
             found.insert(0, self.continued[path].trail)
         steps, neurons = (np.concatenate([np.zeros(0, np.int64), *(f[k] for f in found)]) for k in (0, 1))
@@ -353,9 +350,18 @@ def _kept(rows: list[Mapping[str, np.ndarray]], recording: Recording) -> list[Ma
 
 
 def _events(recording: Recording, rows: list[Mapping[str, np.ndarray]], lowered: Lowered) -> None:
-    steps, index = _joined(rows, "at").astype(np.int64, copy=False), _joined(rows, "index").astype(np.int32, copy=False)
-    values = {name: _joined(rows, name) for name in recording.values}
-    append_events(recording.runner.handle, _times(steps, recording, lowered), index, values)
+    pieces = []
+    for row in rows:
+        first, at = int(row["first"]), row["rows"]
+        if not at.size:
+            continue
+        # Steps have many events in common: each time is computed once.
+        if recording.runner.clock.times is None:
+            times = _times(np.arange(first, int(row["step"][-1]) + 1), recording, lowered)[at]
+        else:
+            times = _times(first + at, recording, lowered)
+        pieces.append({"t": times, "i": row["index"], **{name: row[name] for name in recording.values}})
+    append_events(recording.runner.handle, pieces)
 
 
 def _samples(recording: Recording, rows: list[Mapping[str, np.ndarray]], lowered: Lowered) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,18 +22,20 @@ def set_last_index(handle: Any, last: int) -> None:
     handle.variables["_lastindex"].set_value(last)
 
 
-def append_events(handle: Any, times: np.ndarray, index: np.ndarray, values: Mapping[str, np.ndarray]) -> None:
-    """Events with their times, elements and what else a monitor of events keeps."""
+def append_events(handle: Any, pieces: Sequence[Mapping[str, np.ndarray]]) -> None:
+    """Events in pieces: their times ``t``, elements ``i`` and what else a monitor of events keeps."""
     variables = handle.variables
     old = int(variables["N"].get_value().item())
-    handle.resize(old + index.size)
-    variables["N"].set_value(old + index.size)
-    given = {"t": times, "i": index, **values}
+    ends = np.cumsum([old, *(piece["i"].size for piece in pieces)])
+    handle.resize(int(ends[-1]))
+    variables["N"].set_value(int(ends[-1]))
     for name in handle.record_variables:
         array = variables[name].get_value()
-        array[old:] = given[name]
+        for piece, begin, end in zip(pieces, ends[:-1], ends[1:], strict=True):
+            array[begin:end] = piece[name]
     count = variables["count"].get_value()
-    count += np.bincount(index, minlength=count.size).astype(count.dtype)
+    for piece in pieces:
+        count += np.bincount(piece["i"], minlength=count.size).astype(count.dtype)
 
 
 def append_samples(handle: Any, times: np.ndarray, values: Mapping[str, np.ndarray]) -> None:
