@@ -190,7 +190,7 @@ def course(scripts, tiny):
 
 
 def test_memories_of_the_hippocampus_follow_the_exact_law(scripts, tiny, course):
-    mean = scripts.figure5.by_age(tiny, course).mean(0)
+    mean = scripts.figure5.by_age(tiny, course).mean((0, 1))
     expected = np.sqrt(3) / 2 * 0.5 ** np.arange(6)
     assert mean.shape == (3, 20 - (4 + 7))
     assert np.abs(mean[0, :6] - expected).max() < 3 / 48 / np.sqrt(16)  # three standard errors of chance

@@ -258,7 +258,7 @@ def test_consolidation_figure5(run):
         assert 0.25 < height / before < 0.75
     chance, expected = numbers(text, r"hippocampus ([\d.]+) \(expected 1/N = ([\d.]+)\)")
     assert chance == pytest.approx(expected, rel=0.05)
-    slope, r2, exponential = numbers(text, r"slope (-[\d.]+) \+- .* r2 ([\d.]+); r2 of a single exponential ([\d.]+)")
+    slope, r2, exponential = numbers(text, r"slope (-[\d.]+), r2 ([\d.]+); r2 of a single exponential ([\d.]+)")
     # The article's size falls as t^-0.5; short nights hand on less of a memory, so this one forgets faster.
     assert -0.8 < slope < -0.5
     assert r2 > 0.95 > 0.9 > exponential

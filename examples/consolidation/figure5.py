@@ -85,7 +85,7 @@ class Plan:
 # Night and height of the peaks of levels 1 to 4 at full size in a separate simulation of the same network in C.
 PEAKS = ("night 2: 0.42", "night 5 to 8: 0.186", "night 18 to 30: 0.087", "night 50 to 85: 0.056")
 
-SMALL = Plan(Network(n=64, levels=4, steps=6000), equilibrate=60, nights=60, realisations=2, memories=24, chunk=20)
+SMALL = Plan(Network(n=64, levels=4, steps=6000), equilibrate=40, nights=60, realisations=1, memories=24, chunk=20)
 
 
 @dataclass(frozen=True)
@@ -166,15 +166,15 @@ def load(file: Path) -> tuple[Plan, Course]:
 
 
 def by_age(plan: Plan, course: Course) -> np.ndarray:
-    """Mean correlation with the memories against their age, shape (realisations, levels + 1, ages); age 0 is night 1.
+    """Correlations against the age of a memory, shape (realisations, memories, levels + 1, ages); age 0 is night 1.
 
-    Only ages that every memory has reached, so that all are means over the same memories.
+    Only ages that every memory has reached, so that means of all ages are over the same memories.
     """
     ages = course.correlations.shape[1] - plan.imprinted[-1]
     if ages < 2:
         raise ValueError(f"after {course.correlations.shape[1]} nights not all memories are imprinted; go on")
     aligned = [course.correlations[:, night : night + ages, :, m] for m, night in enumerate(plan.imprinted)]
-    return np.mean(aligned, axis=0).transpose(0, 2, 1)
+    return np.stack(aligned, axis=1).swapaxes(2, 3)
 
 
 def spaced(first: int, last: int) -> np.ndarray:
@@ -185,8 +185,8 @@ def spaced(first: int, last: int) -> np.ndarray:
 def report(plan: Plan, course: Course) -> dict[str, Any]:
     """Print the numbers beside the expected ones; returns the fits for the figure."""
     each = by_age(plan, course)
-    mean, nights = each.mean(0), np.arange(each.shape[-1]) + 1
-    error = each.std(0, ddof=1) / np.sqrt(len(each)) if len(each) > 1 else np.full_like(mean, np.nan)
+    mean, nights = each.mean((0, 1)), np.arange(each.shape[-1]) + 1
+    error = each.std((0, 1), ddof=1) / np.sqrt(each[:, :, 0, 0].size)  # a memory is a sample
     print(f"{plan.memories} memories, one every {plan.every} nights, in {plan.realisations} realisations")
 
     full = plan.network == Network()
@@ -218,9 +218,9 @@ def report(plan: Plan, course: Course) -> dict[str, Any]:
         chosen = spaced(first, last)
         slope, factor, r2 = power_law(chosen, signal[chosen - 1])
         other = exponential(chosen, signal[chosen - 1])
-        slopes = [power_law(chosen, one.max(0)[chosen - 1])[0] for one in each]
-        sem = np.std(slopes, ddof=1) / np.sqrt(len(slopes)) if len(slopes) > 1 else np.nan
-        print(f"nights {first} to {last}: slope {slope:.3f} +- {sem:.3f}, r2 {r2:.4f}; ", end="")
+        slopes = [power_law(chosen, one.mean(0).max(0)[chosen - 1])[0] for one in each]
+        spread = f" ({min(slopes):.3f} to {max(slopes):.3f} in single realisations)" if len(slopes) > 1 else ""
+        print(f"nights {first} to {last}: slope {slope:.3f}{spread}, r2 {r2:.4f}; ", end="")
         print(f"r2 of a single exponential {other:.4f}")
         fits = {"nights": chosen, "slope": slope, "factor": factor, "r2": r2, "exponential": other}
 
