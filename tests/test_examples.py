@@ -22,7 +22,7 @@ def run(tmp_path_factory):
     shutil.copytree(FOLDER, root / "examples", ignore=shutil.ignore_patterns("__pycache__"))
     done: dict[str, str] = {}
 
-    def run(name: str) -> str:
+    def run(name: str, *options: str) -> str:
         if name not in done:
             script = root / "examples" / f"{name}.py"
             environment = os.environ | {
@@ -32,7 +32,7 @@ def run(tmp_path_factory):
                 "PYTHONPATH": str(ROOT),
             }
             result = subprocess.run(
-                [sys.executable, "-W", "error", str(script)],
+                [sys.executable, "-W", "error", str(script), *options],
                 env=environment,
                 capture_output=True,
                 text=True,
@@ -77,6 +77,7 @@ def test_all_examples_are_run_here():
         "fit_stdp",
         "invert_stimulus",
         "recover_weights",
+        "consolidation/figure1",
         "consolidation/figure2",
         "consolidation/figure5",
         "consolidation/figure6",
@@ -220,6 +221,18 @@ def test_invert_stimulus(run):
     assert right == cells
     (distance,) = numbers(text, r"largest distance of a spike to the wanted one: ([\d.]+) ms")
     assert distance <= 1
+
+
+def test_consolidation_figure1(run):
+    # A part of the small size: 3 cells, 12 s. What a cell learns in that time is far less than what it begins with by
+    # chance, but the change is not hidden by it; tests/test_consolidation_figure1.py has the rest.
+    text = run("consolidation/figure1", "--minutes", "0.2", "--pieces", "4", "--seeds", "1")
+    later, earlier = numbers(text, r"change of the mean correlation: ([+-][\d.]+) .*, ([+-][\d.]+) \(earlier\)")
+    assert later > earlier
+    (rate,) = numbers(text, r"mean output rate in Hz: ([\d.]+)")
+    assert 14 < rate < 23  # 19 Hz in the first minutes
+    assert len(re.findall(r"us a step$", text, re.MULTILINE)) == 3
+    assert "3 cells with 1000 + 1000 synapses on cpu" in text
 
 
 def test_consolidation_figure2(run):

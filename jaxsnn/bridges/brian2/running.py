@@ -340,7 +340,8 @@ def _times(steps: np.ndarray, recording: Recording, lowered: Lowered) -> np.ndar
     clock = recording.runner.clock
     if clock.times is not None and recording.steps is not None:
         return clock.times[np.searchsorted(recording.steps, steps)]
-    return (steps // lowered.translation.every(clock)) * clock.dt
+    every = lowered.translation.every(clock)
+    return (steps if every == 1 else steps // every) * clock.dt
 
 
 def _kept(rows: list[Mapping[str, np.ndarray]], recording: Recording) -> list[Mapping[str, np.ndarray]]:
@@ -352,7 +353,7 @@ def _kept(rows: list[Mapping[str, np.ndarray]], recording: Recording) -> list[Ma
 
 
 def _events(recording: Recording, rows: list[Mapping[str, np.ndarray]], lowered: Lowered) -> None:
-    steps, index = _joined(rows, "at").astype(np.int64), _joined(rows, "index").astype(np.int32)
+    steps, index = _joined(rows, "at").astype(np.int64, copy=False), _joined(rows, "index").astype(np.int32, copy=False)
     values = {name: _joined(rows, name) for name in recording.values}
     append_events(recording.runner.handle, _times(steps, recording, lowered), index, values)
 
