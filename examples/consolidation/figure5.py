@@ -281,19 +281,19 @@ def draw(plan: Plan, course: Course, numbers: dict[str, Any], file: Path) -> Non
     mean, levels = numbers["mean"], plan.network.levels
     nights, signal = np.arange(mean.shape[1]) + 1, mean.max(0)
     colours = plt.cm.viridis(np.linspace(0, 0.9, levels + 1))
-    names = ["hippocampus", *(f"level {i}" for i in range(1, levels + 1))]
     fig, ((a, b), (c, d)) = plt.subplots(2, 2, figsize=(11, 8.5), layout="constrained")
 
     floor = 1 / plan.network.n / np.sqrt(plan.memories * plan.realisations)
-    for curve, colour, name in zip(mean, colours, names, strict=True):
-        a.loglog(nights, np.where(curve > 2 * floor, curve, np.nan), color=colour, linewidth=1.2, label=name)
+    for curve, colour in zip(mean, colours, strict=True):
+        a.loglog(nights, np.where(curve > 2 * floor, curve, np.nan), color=colour, linewidth=1.2)
     a.loglog(nights, signal, color="k", linewidth=4, alpha=0.25, label="largest")
     x = numbers["nights"]
     label = f"$t^{{{numbers['slope']:.2f}}}$ (r$^2$ {numbers['r2']:.3f})"
     a.loglog(x, numbers["factor"] * x ** numbers["slope"], "--", color="#D55E00", label=label)
-    a.set(xlabel="night", ylabel="correlation with the memory", title="A  a memory wave through the levels")
+    a.set(xlabel="night", ylabel="correlation with the memory")
+    a.set_title(f"A  from the hippocampus (dark) to level {levels} (bright)")
     a.set(xlim=(1, nights[-1]), ylim=(max(2 * floor, 2e-3), 1.1))
-    a.legend(fontsize=7, loc="upper right", frameon=False)
+    a.legend(fontsize=8, loc="upper right", frameon=False)
 
     b.semilogy(nights, signal, color="k", linewidth=4, alpha=0.25, label="largest")
     b.semilogy(x, numbers["factor"] * x ** numbers["slope"], "--", color="#D55E00", label=label)
