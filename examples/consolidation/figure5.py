@@ -18,8 +18,8 @@ level are distributed after the last night.
 
 How it was checked: a night equals a plain loop over the article's equations (in the tests). All 44 coefficients of the
 drift of frozen weights agree with the theory to 3e-12 under single pulses, and the 16 that ten nights of noise show
-well enough to 1.2 %. The hippocampus follows its exact law to 0.003 (--small).
-How long it takes: --small 21 s of processor time on a CPU with 2 cores, imports and compilation included; --drift 44 s.
+well enough to 1.2 %. The hippocampus follows its exact law to 0.006 (--small).
+How long it takes: --small 14 s of processor time on a CPU with 2 cores, imports and compilation included; --drift 44 s.
 The full size is for a GPU.
 
     python examples/consolidation/figure5.py             # 450 + 1000 nights, 4 realisations; for a GPU
