@@ -190,7 +190,7 @@ def course(scripts, tiny):
 
 
 def test_memories_of_the_hippocampus_follow_the_exact_law(scripts, tiny, course):
-    mean = scripts.figure5.by_age(tiny, course).mean(0)
+    mean = scripts.figure5.by_age(tiny, course).mean((0, 1))
     expected = np.sqrt(3) / 2 * 0.5 ** np.arange(6)
     assert mean.shape == (3, 20 - (4 + 7))
     assert np.abs(mean[0, :6] - expected).max() < 3 / 48 / np.sqrt(16)  # three standard errors of chance
@@ -237,3 +237,18 @@ def test_report_and_figure(scripts, tiny, course, tmp_path, capsys):
 
 def test_examples_in_the_docstrings(scripts):
     assert doctest.testmod(scripts.theory).failed == 0
+
+
+@pytest.mark.slow
+def test_a_small_hierarchy_forgets_by_a_power_law(scripts):
+    plan = scripts.figure5.SMALL
+    numbers = scripts.figure5.report(plan, scripts.figure5.simulate(plan))
+    mean, peaks = numbers["mean"], numbers["peaks"]
+    assert np.abs(mean[0, :6] - np.sqrt(3) / 2 * 0.5 ** np.arange(6)).max() < 0.01
+    assert np.all(np.diff(peaks[1:]) > 0)
+    heights = mean[np.arange(5), peaks]
+    assert np.all((heights[1:] > 0.25 * heights[:-1]) & (heights[1:] < 0.75 * heights[:-1]))
+    # The article's size is expected at -0.6 to -0.4; short nights hand on less of a memory.
+    assert -0.8 < numbers["slope"] < -0.4
+    assert numbers["r2"] > 0.95
+    assert numbers["exponential"] < 0.85
