@@ -79,7 +79,8 @@ def test_place_cells(hippocampus):
 def test_grid_cells(hippocampus):
     model = hippocampus.Model()
     grids = hippocampus.make_grids(model, jax.random.key(3))
-    rates = np.asarray(hippocampus.grid_rates(model, grids, hippocampus.disc(jax.random.key(4), (4000,))))
+    grid_rates = jax.jit(partial(hippocampus.grid_rates, model))
+    rates = np.asarray(grid_rates(grids, hippocampus.disc(jax.random.key(4), (4000,))))
     assert rates.min() >= -1e-5
     assert rates.max() <= 10 + 1e-5
     assert rates.mean() == pytest.approx(10 / 3, rel=0.1)  # of a whole number of periods
@@ -88,7 +89,7 @@ def test_grid_cells(hippocampus):
     constant = 2 * jnp.pi / grids.wave * 2 / math.sqrt(3)
     for at in (0, 1, -2):
         where = grids.phase + at * constant[:, None] * jnp.stack([jnp.cos(turn), jnp.sin(turn)], 1)
-        peak = np.diag(np.asarray(hippocampus.grid_rates(model, grids, where)))
+        peak = np.diag(np.asarray(grid_rates(grids, where)))
         assert peak == pytest.approx(10, abs=1e-3)
     assert float(grids.wave[0]) == pytest.approx(4 * math.pi)
     assert float(grids.wave[-1]) == pytest.approx(12 * math.pi)
@@ -96,7 +97,7 @@ def test_grid_cells(hippocampus):
 
 def test_objects_are_permuted_patterns(hippocampus):
     model = hippocampus.Model(side=4, objects=20)
-    world = hippocampus.make_world(model, jax.random.key(5))
+    world = jax.jit(partial(hippocampus.make_world, model))(jax.random.key(5))
     for patterns in (world.ca3, world.ec):
         assert patterns.shape == (20, 16)
         assert float(patterns.min()) >= -1e-5
@@ -188,8 +189,8 @@ def step_by_step(model, sc, ca1, sub, ca3, ec, intact):
 @pytest.mark.parametrize("intact", [1.0, 0.0])
 def test_a_night_is_a_loop_over_the_equations(hippocampus, intact):
     model = hippocampus.Model(side=3, objects=5, steps=300, learning=0.5)
-    world = hippocampus.make_world(model, jax.random.key(1))
-    ca3, ec = hippocampus.replay(model, world, jax.random.key(2))
+    world = jax.jit(partial(hippocampus.make_world, model))(jax.random.key(1))
+    ca3, ec = jax.jit(partial(hippocampus.replay, model))(world, jax.random.key(2))
     rng = np.random.default_rng(3)
     sc = rng.random((9, 9)) / 9
     ca1, sub = rng.uniform(-0.5, 1.5, (2, 9, 18)).clip(0, 1) * model.w_max
@@ -211,9 +212,9 @@ def test_what_a_night_replays(hippocampus, tiny, trial):
     ]
     assert (same[0] == same[1]).all()  # the same object at the same time
     assert set(same[0]) == set(range(5))
-    first, second = (hippocampus.night_key(world, n, False)[0] for n in (0, 1))
+    first, second = (hippocampus.keys_of_day(world, n, False)[0] for n in (0, 1))
     assert not (jax.random.key_data(first) == jax.random.key_data(second)).all()
-    first, second = (hippocampus.night_key(world, n, True) for n in (0, 1))
+    first, second = (hippocampus.keys_of_day(world, n, True) for n in (0, 1))
     assert (jax.random.key_data(first[0]) == jax.random.key_data(second[0])).all()
     assert not (jax.random.key_data(first[1]) == jax.random.key_data(second[1])).all()  # memories are new anyway
 
@@ -277,10 +278,14 @@ def test_groups_within_trials_on_a_gpu(hippocampus, tiny):
 
 def test_the_decoder_reads_a_memory(hippocampus):
     model = hippocampus.Model()
-    world = hippocampus.make_world(model, jax.random.key(2))
-    place = hippocampus.place_rates(model, jnp.array(hippocampus.TARGET))
-    sc = hippocampus.imprint(model, jnp.zeros((256, 256)), place, world.ca3[0])
-    known = np.asarray(hippocampus.decode(model, sc @ world.ca3[0]))
+
+    @jax.jit
+    def read(key):
+        thing = hippocampus.make_world(model, key).ca3[0]
+        place = hippocampus.place_rates(model, jnp.array(hippocampus.TARGET))
+        return hippocampus.decode(model, hippocampus.imprint(model, jnp.zeros((256, 256)), place, thing) @ thing)
+
+    known = np.asarray(read(jax.random.key(2)))
     assert known.shape == (484,)
     assert known.sum() == pytest.approx(1, rel=1e-5)
     assert hippocampus.in_target(model, known) > 0.99
@@ -290,9 +295,10 @@ def test_the_decoder_reads_a_memory(hippocampus):
 def test_the_decoder_is_at_chance_without_a_memory(hippocampus):
     model = hippocampus.Model()
     rates = jax.random.normal(jax.random.key(0), (1000, 256))
-    part = hippocampus.in_target(model, np.asarray(hippocampus.decode(model, rates)))
+    decode = jax.jit(partial(hippocampus.decode, model))
+    part = hippocampus.in_target(model, np.asarray(decode(rates)))
     assert part.mean() == pytest.approx(0.25, abs=3 * float(part.std()) / math.sqrt(1000))
-    assert hippocampus.in_target(model, np.asarray(hippocampus.decode(model, jnp.zeros(256)))) == pytest.approx(0.25)
+    assert hippocampus.in_target(model, np.asarray(decode(jnp.zeros((1, 256)))))[0] == pytest.approx(0.25)
 
 
 def test_likelihood_by_hand(hippocampus):

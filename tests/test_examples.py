@@ -80,6 +80,7 @@ def test_all_examples_are_run_here():
         "recover_weights",
         "consolidation/figure1",
         "consolidation/figure2",
+        "consolidation/figure4",
         "consolidation/figure5",
         "consolidation/figure6",
     }
@@ -256,6 +257,30 @@ def test_consolidation_figure2(run):
     )
     assert factor == pytest.approx(goal, rel=0.15)  # 60 s; 3 % in 600 s
     assert together > 0.8
+
+
+def test_consolidation_figure4(run):
+    text = run("consolidation/figure4", "--trials", "2")
+
+    def row(group: str, pathway: str) -> dict[int, float]:
+        days = [int(day) for day in re.findall(r" day (\d+)", re.search(r"^ +day 0 .*$", text, re.MULTILINE)[0])]
+        (found,) = re.findall(rf"^{group} +{pathway} *:(.*)$", text, re.MULTILINE)
+        return dict(zip(days, map(float, re.findall(r"([\d.]+) \+-", found)), strict=True))
+
+    sc, ca1, sub = (row("control", pathway) for pathway in ("SC", "PPCA1", "PPSUB"))
+    assert min(sc[0], sc[1]) > 0.98
+    assert sc[28] < 0.6
+    assert ca1[1] > ca1[0] + 0.2
+    assert ca1[5] > 0.8
+    assert ca1[28] < ca1[7]
+    assert sub[28] > sub[7] > sub[0]
+    before = row("lesion before day 0", "PPSUB")
+    assert sub[28] > before[28]  # CA1 teaches SUB what it has learned itself
+    assert set(row("lesion before day 0", "PPCA1").values()) == {0.25}
+    assert row("lesion after night 21", "PPCA1")[28] == 0.25
+    assert row("lesion after night 21", "PPSUB")[28] > before[28]
+    for day_1 in re.findall(r":  day 1: ([\d.]+)", text):
+        assert float(day_1) == pytest.approx(0.175 + 0.3, abs=0.006)  # by SC, which nobody took away
 
 
 def test_consolidation_figure5(run):

@@ -10,13 +10,20 @@ Chosen here: the places and objects of every night are new (--same-night: always
 authors' code); plastic weights start from the equilibrium of that code and are given 10 nights more; 125 memories are
 stored before day 0, the last ten of them one before each of these nights; a day's read-out is before its memory.
 
-Panels. A: where SC, PPCA1 and PPSUB alone say that the object of day 0 is, in one control animal (circle: the
-environment; cross: where it was). B: the part of these maps in the target quadrant, mean and standard error over trials
-(thin: lesion before day 0). C: time in the target quadrant on days 1 and 28, if an animal explores 70 % of the time and
-trusts the pathway with the highest peak in the rest. Chance is 25 % (dotted).
+Panels (B to D of the article's figure). A: where the object of day 0 is according to SC, PPCA1 and PPSUB alone, in one
+control animal (circle: the environment; cross: where it was). B: the part of these maps in the target quadrant, mean
+and standard error over trials (thin: lesion before day 0). C: time in the target quadrant on days 1 and 28, if an
+animal explores 70 % of the time and trusts the pathway with the highest peak in the rest. Chance is 25 % (dotted).
 
-How it was checked: TODO
-How long it takes: TODO
+How it was checked: a night is the same as a plain loop over the equations in NumPy, to 1e-10; the tuning, imprinting,
+the first weights and the decoder have tests with numbers known by hand. One trial of the article's size meets what is
+expected of the mean of several but for SC on day 14 (0.43, not below 0.40). P of the target quadrant is 0.90 in PPCA1
+after one night, 0.98 on day 5 and 0.80 on day 28, when PPSUB is at 0.90; time in it on day 28 is 44 % in the control,
+23 % with the lesion before day 0 and 44 % with that after night 21.
+--small shows the same order of events in 8 trials of 64 cells: SC 0.99 on day 5, 0.17 on day 14; PPCA1 0.93 on day 5,
+0.50 on day 28; PPSUB 0.72 on day 28, 0.45 with the lesion before day 0. It does not show panel C: the peak of SC, of
+some newer memory, is the highest in 6 of 8 trials on day 28, and the groups differ little (30, 24 and 30 %, +- 4).
+How long it takes: about 4 minutes of processor time a trial on a CPU; --small 35 s, imports and compilation included.
 
     python examples/consolidation/figure4.py --trials 10          # on a GPU
     python examples/consolidation/figure4.py --trials 2 --checkpoint out/consolidation/figure4_checkpoint.npz
@@ -51,14 +58,15 @@ from hippocampus import (
     settle,
     time_in_target,
 )
+from matplotlib.colors import PowerNorm
 
 OUT = Path(__file__).resolve().parents[2] / "out" / "consolidation"
 
 parser = argparse.ArgumentParser(description="Object-place memories over 31 nights.", allow_abbrev=False)
-parser.add_argument("--trials", type=int, help="animals of each group (10; small: 4)")
+parser.add_argument("--trials", type=int, help="animals of each group (10; small: 8)")
 parser.add_argument("--days", type=int, default=31, help="days after the memory (31)")
 parser.add_argument("--seed", type=int, default=1, help="where the random numbers start (1)")
-parser.add_argument("--small", action="store_true", help="64 cells, 32 objects, nights of 3,000 faster steps")
+parser.add_argument("--small", action="store_true", help="64 cells, 32 objects, short nights")
 parser.add_argument("--same-night", action="store_true", help="replay the same in every night")
 parser.add_argument("--checkpoint", type=Path, help="written after each day, and gone on from where it exists")
 parser.add_argument("--from", type=Path, dest="source", help="draw results of an earlier run")
@@ -66,10 +74,10 @@ parser.add_argument("--show", action="store_true", help="open the figure in a wi
 options = parser.parse_args()
 
 SMALL = options.small or bool(os.environ.get("JAXSNN_EXAMPLE_SMALL"))
-trials = options.trials or (4 if SMALL else 10)
-# Small: the weights of a cell add up as in the large one (see Model), nights are a tenth as long, and each step changes
-# the weights so much more.
-model = Model(side=8, objects=32, steps=3_000, learning=0.25) if SMALL else Model()
+trials = options.trials or (8 if SMALL else 10)
+# Small: the weights of a cell add up as in the large one (see Model), and there are half as many objects as cells, too.
+# Nights are a tenth as long, and each step changes weights three times as much; more would leave mostly noise in them.
+model = Model(side=8, objects=32, equilibration=5, steps=3_000, learning=0.15) if SMALL else Model()
 
 
 def simulate() -> np.ndarray:
@@ -149,74 +157,74 @@ for g, group in enumerate(GROUPS):
     row = "".join(f"  day {d}: {mean_share[d, g]:.3f} +- {error_share[d, g]:.3f}" for d in probes)
     print(f"{group:22}: {row}")
 
-if not SMALL and not options.source and days < 28:
-    print("Expected values are of days up to 28.")
 SC, CA1, SUB = range(3)
-checks: list[tuple[str, float, float, float]] = [("SC on day 0", mean[0, 0, SC], 0.99, 1)]
-if days >= 28:
-    checks += [
+if model.side == Model().side and days >= 28:
+    # What an independent program for the same equations gave, with room for the chance of a few trials.
+    checks = [
+        ("SC on day 0", mean[0, 0, SC], 0.99, 1),
+        ("SC on day 14", mean[14, 0, SC], 0, 0.40),
         ("PPCA1 on day 1", mean[1, 0, CA1], 0.70, 1),
         ("PPCA1 on day 5", mean[5, 0, CA1], 0.95, 1),
         ("PPCA1 on day 28", mean[28, 0, CA1], 0.60, 0.90),
-        ("SC on day 14", mean[14, 0, SC], 0, 0.40),
         ("PPSUB on day 28", mean[28, 0, SUB], 0.50, 1),
         ("PPSUB on day 28 less that on day 7", mean[28, 0, SUB] - mean[7, 0, SUB], 0, 1),
-        *((f"time on day 1, {group}", mean_share[1, g], 0.47, 0.48) for g, group in enumerate(GROUPS)),
+        *((f"time on day 1, {group}", mean_share[1, g], 0.47, 0.476) for g, group in enumerate(GROUPS)),
         ("time on day 28, control", mean_share[28, 0], 0.38, 0.475),
         ("time on day 28, lesion before day 0", mean_share[28, 1], 0.21, 0.29),
         ("time on day 28, lesion after night 21", mean_share[28, 2], 0.30, 0.475),
         ("the same, less lesion before day 0", mean_share[28, 2] - mean_share[28, 1], 0.05, 0.3),
     ]
-print("expected (of the size of the article):")
-for what, value, low, high in checks:
-    print(f"  {what}: {value:.3f}, expected {low:g} to {high:g}{'' if low <= value <= high else '  <- not so'}")
+    for what, value, low, high in checks:
+        print(f"{what}: {value:.3f} (expected {low:g} to {high:g}){'' if low <= value <= high else '  <- is not'}")
+else:
+    print("(expected values are known of the article's size and 28 days or more)")
 
 # ---- figure -----------------------------------------------------------------------------------------
 
-columns = [d for d in (0, 1, 7, 14, 21, 28) if d <= days]
-fig = plt.figure(figsize=(12, 8), layout="constrained")
-left, right = fig.subfigures(1, 2, width_ratios=(1.25, 1))
-left.suptitle("A  where the object of day 0 is, by one pathway alone", fontsize=11)
-grid = left.subplots(len(PATHWAYS), len(columns), squeeze=False)
+columns = [d for d in (0, 1, 3, 7, 14, 21, 28, 31) if d <= days]
+fig = plt.figure(figsize=(11, 9), layout="constrained")
+upper, lower = fig.subfigures(2, 1, height_ratios=(1.2, 1))
+upper.suptitle("A  where the object of day 0 is, according to one pathway alone", fontsize=11)
+grid = upper.subplots(len(PATHWAYS), len(columns), squeeze=False)
 turn = np.linspace(0, 2 * np.pi, 100)
-half = 0.5 + 0.5 / (model.bins - 1)
-image = None
+half = 0.5 + 0.5 / (model.bins - 1)  # to the outer edge of the outermost points
+shades = PowerNorm(0.5, vmin=0, vmax=known[:, 0, 0].max())  # a map of one peak and one that is spread out, side by side
 for k, pathway in enumerate(PATHWAYS):
     for axes, d in zip(grid[k], columns, strict=True):
-        shape = known[d, 0, 0, k].reshape(model.bins, model.bins)
-        extent = (-half, half, -half, half)
-        image = axes.imshow(shape, origin="lower", extent=extent, cmap="viridis", vmin=0, vmax=known[:, 0, 0].max())
+        seen = known[d, 0, 0, k].reshape(model.bins, model.bins)
+        image = axes.imshow(seen, origin="lower", extent=(-half, half, -half, half), norm=shades)
         axes.plot(0.5 * np.cos(turn), 0.5 * np.sin(turn), color="w", linewidth=0.8)
-        axes.plot(*TARGET, "+", color="w", markersize=8)
+        axes.plot(*TARGET, "+", color="w", markersize=7)
         axes.set(xticks=[], yticks=[])
-        if k == 0:
-            axes.set_title(f"day {d}", fontsize=10)
     grid[k, 0].set_ylabel(pathway)
-left.colorbar(image, ax=grid, location="bottom", shrink=0.5, label="probability of each of 22 x 22 places")
+for axes, d in zip(grid[0], columns, strict=True):
+    axes.set_title(f"day {d}", fontsize=10)
+bar = upper.colorbar(image, ax=grid, shrink=0.6, label="probability of a point")
+bar.set_ticks([0, 0.01, 0.05, 0.1, 0.15])
 
-top, bottom = right.subplots(2, 1)
+left, right = lower.subplots(1, 2, width_ratios=(1.4, 1))
 colours = {"SC": "#D55E00", "PPCA1": "#0072B2", "PPSUB": "#009E73"}
 when = np.arange(days + 1)
 for k, pathway in enumerate(PATHWAYS):
-    top.plot(when, mean[:, 0, k], color=colours[pathway], linewidth=1.8, label=pathway)
+    left.plot(when, mean[:, 0, k], color=colours[pathway], linewidth=1.8, label=pathway)
     low, high = mean[:, 0, k] - error[:, 0, k], mean[:, 0, k] + error[:, 0, k]
-    top.fill_between(when, low, high, color=colours[pathway], alpha=0.25, linewidth=0)
-top.plot(when, mean[:, 1, SUB], color=colours["PPSUB"], linewidth=0.8, label="PPSUB, lesion before day 0")
-top.axhline(0.25, color="0.5", linewidth=0.8, linestyle=":")
-top.set(xlabel="days after the memory", ylabel="probability of the target quadrant", ylim=(0, 1.03))
-top.set_title("B  the memory moves from pathway to pathway", fontsize=11)
-top.legend(frameon=False, fontsize=8)
+    left.fill_between(when, low, high, color=colours[pathway], alpha=0.25, linewidth=0)
+left.plot(when, mean[:, 1, SUB], color=colours["PPSUB"], linewidth=0.8, label="PPSUB, lesion before day 0")
+left.axhline(0.25, color="0.5", linewidth=0.8, linestyle=":")
+left.set(xlabel="days after the memory", ylabel="probability of the target quadrant", ylim=(0, 1.03))
+left.set_title("B  the memory moves from pathway to pathway", fontsize=11)
+left.legend(frameon=False, fontsize=8, ncols=2, loc="lower center")
 
 greys = ("0.25", "#CC79A7", "#E69F00")
 for g, (group, colour) in enumerate(zip(GROUPS, greys, strict=True)):
     at = np.arange(len(probes)) + 0.26 * (g - 1)
-    bottom.bar(at, 100 * mean_share[probes, g], 0.24, color=colour, label=group)
-    bottom.errorbar(at, 100 * mean_share[probes, g], 100 * error_share[probes, g], fmt="none", color="k", capsize=2)
-bottom.axhline(25, color="0.5", linewidth=0.8, linestyle=":")
-bottom.set(ylabel="time in the target quadrant (%)", ylim=(0, 60), xticks=range(len(probes)))
-bottom.set_xticklabels([f"day {d}" for d in probes])
-bottom.set_title("C  lesions of PPCA1", fontsize=11)
-bottom.legend(frameon=False, fontsize=8, ncols=3, loc="upper center")
+    right.bar(at, 100 * mean_share[probes, g], 0.24, color=colour, label=group)
+    right.errorbar(at, 100 * mean_share[probes, g], 100 * error_share[probes, g], fmt="none", color="k", capsize=2)
+right.axhline(25, color="0.5", linewidth=0.8, linestyle=":")
+right.set(ylabel="time in the target quadrant (%)", ylim=(0, 65), xticks=range(len(probes)))
+right.set_xticklabels([f"day {d}" for d in probes])
+right.set_title("C  lesions of PPCA1", fontsize=11)
+right.legend(frameon=False, fontsize=8, loc="upper right")
 
 fig.savefig(OUT / "figure4.png", dpi=120)
 print(f"figure: {OUT / 'figure4.png'}")

@@ -293,15 +293,15 @@ def begin(model: Model, key: Array) -> tuple[World, Weights]:
     return world, Weights(sc, jnp.concatenate(plastic[:2], 1)[None], jnp.concatenate(plastic[2:], 1)[None])
 
 
-def night_key(world: World, number: Array, same: bool) -> tuple[Array, Array]:
-    """Keys of what is replayed in a night (the same in all, if ``same``) and of the memory of the day before."""
+def keys_of_day(world: World, number: Array, same: bool) -> tuple[Array, Array]:
+    """Keys of what is replayed in a night (in all nights the same, if ``same``) and of the memory beside it."""
     nights, days = jax.random.split(jax.random.fold_in(world.key, 1))
     return jax.random.fold_in(nights, 0 if same else number), jax.random.fold_in(days, number)
 
 
 def settle(model: Model, world: World, weights: Weights, number: Array, same: bool = False) -> Weights:
     """A day and a night of equilibration: ``number`` counts from 0."""
-    dreams, memory = night_key(world, number, same)
+    dreams, memory = keys_of_day(world, number, same)
     weights = weights._replace(sc=imprint_another(model, world, weights.sc, memory))
     return night(model, world, weights, dreams, jnp.ones(1))
 
@@ -317,7 +317,7 @@ def acquire(model: Model, world: World, weights: Weights) -> tuple[Weights, Arra
 
 def pass_day(model: Model, world: World, weights: Weights, day: Array, same: bool = False) -> tuple[Weights, Array]:
     """The night before day 1, 2, ...; what is known of the tracked memory on that day; then the day's memory."""
-    dreams, memory = night_key(world, model.equilibration + day - 1, same)
+    dreams, memory = keys_of_day(world, model.equilibration + day - 1, same)
     intact = (day <= jnp.array(list(GROUPS.values()))).astype(weights.sc.dtype)
     weights = night(model, world, weights, dreams, intact)
     known = maps(model, world, weights)
