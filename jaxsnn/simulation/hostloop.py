@@ -210,8 +210,9 @@ class ChunkedRun:
         counts, elements = np.asarray(listed[0])[:rows], listed[1]
         count = int(counts.sum())
         if count > elements.size:
-            # Some more than it takes: chunks differ. Few sizes, as each is compiled.
-            self._places[label] = max(self._places[label], 1 << (count + count // 4).bit_length())
+            # Some more than it takes, as chunks differ; of few sizes, as each is compiled.
+            unit = max(FEWEST, 1 << max(0, count.bit_length() - 3))
+            self._places[label] = max(self._places[label], -(-count * 9 // (8 * unit)) * unit)
             valid = jnp.asarray(rows, jnp.int32)
             _, elements = compact(packed, valid, operation.domain.size, self._places[label])
         return np.repeat(np.arange(rows, dtype=np.int32), counts), np.asarray(elements)[:count]

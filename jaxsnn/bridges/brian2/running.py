@@ -12,7 +12,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxsnn.bridges.brian2.forms import Array, Unsupported
-from jaxsnn.bridges.brian2.interface import append_events, append_rates, append_samples, array_of, set_last_index
+from jaxsnn.bridges.brian2.interface import (
+    Column,
+    append_events,
+    append_rates,
+    append_samples,
+    array_of,
+    set_last_index,
+)
 from jaxsnn.bridges.brian2.lowering import Lowered, Recording
 from jaxsnn.bridges.brian2.queue import Buffers, Slots, SpikeQueue
 from jaxsnn.delays import delay_steps
@@ -356,11 +363,13 @@ def _events(recording: Recording, rows: list[Mapping[str, np.ndarray]], lowered:
         if not at.size:
             continue
         # Steps have many events in common: each time is computed once.
+        times: Column
         if recording.runner.clock.times is None:
-            times = _times(np.arange(first, int(row["step"][-1]) + 1), recording, lowered)[at]
+            times = (_times(np.arange(first, int(row["step"][-1]) + 1), recording, lowered), at)
         else:
-            times = _times(first + at, recording, lowered)
-        pieces.append({"t": times, "i": row["index"], **{name: row[name] for name in recording.values}})
+            times = (_times(first + at, recording, lowered), None)
+        kept = {name: (row[name], None) for name in recording.values}
+        pieces.append({"t": times, "i": (row["index"], None), **kept})
     append_events(recording.runner.handle, pieces)
 
 
