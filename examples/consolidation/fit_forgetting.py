@@ -1,6 +1,6 @@
 """Not in the article: plasticity fitted by gradients, so that the hierarchy of Figure 6 forgets along a given curve.
 
-What it shows: `jaxsnn.fit` on a system of equations that is integrated exactly. The forgetting curve is the largest
+What it shows: `jaxsnn.fit` on a system of linear equations, with a loss of our own. The forgetting curve is the largest
 overlap of all levels, as in Figure 6. It is a function of the learning rates eta_i = f_i eta q^i and of the depression
 at zero lag A_0, and the simulation has its derivative. Two questions that follow:
 
@@ -39,6 +39,7 @@ import jax
 import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
+from theory import Hierarchy as Closed
 from theory import power_law
 
 import jaxsnn as snn
@@ -63,24 +64,26 @@ def equations(levels: int) -> str:
 class Hierarchy:
     """The network of one hierarchy as a pure function, with the times at which its forgetting curve is looked at.
 
-    ``at`` are steps of 1 s, the unit of time of the theory, at equal distances of log t.
+    ``at`` are whole units of time (a second here) at equal distances of log t. Runge-Kutta steps of a quarter of it
+    differ from the closed form by 5e-5 at most; exact integration would do as well, but to compile derivatives of a
+    matrix exponential takes ten times as long.
     """
 
     def __init__(self, levels: int, t_end: int) -> None:
-        self.levels, self.steps = levels, t_end + 1
+        self.levels, self.steps = levels, 4 * t_end + 1
         self.at = np.unique(np.geomspace(1, t_end, 10 + 20 * round(np.log10(t_end))).round().astype(int))
         self.names = [f"O_{i}" for i in range(levels + 1)]
         hierarchy = snn.NeuronGroup(
             1,
             equations(levels),
-            method="exact",
+            method="rk4",
             namespace={"tau_overwrite": 1 * second, "alpha": 0.8, "D": 2 * ms, "tau": 40 * ms, "A_0": 1.0}
             | {"eta": 1 / second, "q": 0.5}
             | {f"f_{i}": 1.0 for i in range(1, levels + 1)},
         )
         hierarchy.O_0 = 1
-        course = snn.StateMonitor(hierarchy, self.names, record=True)
-        self.sim = snn.Network(hierarchy, course).compile(dt=1 * second, dtype="float64")
+        course = snn.StateMonitor(hierarchy, self.names, record=True, dt=1 * second)
+        self.sim = snn.Network(hierarchy, course).compile(dt=0.25 * second, dtype="float64")
         self.params, self.state = self.sim.init(0)
         self._curve = jax.jit(lambda params: self.log_signal(self.sim.run(params, self.state, self.steps)[1]))
 
@@ -136,7 +139,7 @@ class Forgetting(fit.Loss):
 
 
 def gradients(hierarchy: Hierarchy, loss: Forgetting, values: dict, step: float = 1e-5) -> dict[str, tuple]:
-    """Derivatives of the loss with respect to the logarithm of each value: by JAX, and by central differences."""
+    """Derivatives of the loss with respect to the logarithm of each value: by `jax.grad`, by central differences."""
     paths = list(values)
 
     @jax.jit
@@ -146,7 +149,7 @@ def gradients(hierarchy: Hierarchy, loss: Forgetting, values: dict, step: float 
         return loss(record, hierarchy.sim.dt)
 
     logs = jnp.log(jnp.array([values[path] for path in paths]))
-    by_gradient = jax.jit(jax.jacfwd(distance))(logs)  # few parameters: forward mode, as in the fits
+    by_gradient = jax.jit(jax.grad(distance))(logs)
     found = {}
     for k, path in enumerate(paths):
         differences = (distance(logs.at[k].add(step)) - distance(logs.at[k].add(-step))) / (2 * step)
@@ -252,6 +255,8 @@ def draw(hierarchy: Hierarchy, found: dict, wanted: dict) -> None:
 def main(small: bool) -> None:
     jax.config.update("jax_enable_x64", True)  # so that derivatives can be compared with differences
     hierarchy = Hierarchy(4, 100) if small else Hierarchy(7, 1000)
+    closed = Closed(hierarchy.levels).overlaps(hierarchy.at).max(0)
+    print(f"steps against closed form: {np.abs(hierarchy.curve(hierarchy.params) / closed - 1).max():.1e}")
     starts = 3 if small else 20
     exponents = (-0.7,) if small else (-0.3, -0.7, -1.0)
 
@@ -259,20 +264,21 @@ def main(small: bool) -> None:
     values = {"hierarchy.eta": 1.1, "hierarchy.q": 0.52, "hierarchy.A_0": 0.9, "hierarchy.f_2": 1.2}
     values |= {"hierarchy.D": 2.2e-3, "hierarchy.alpha": 0.79}
     for path, (gradient, differences) in gradients(hierarchy, Forgetting(hierarchy, wanted, 1.0), values).items():
-        print(f"{path:16} jax.jacfwd {gradient:+.8f}, central differences {differences:+.8f}")
+        print(f"{path:16} jax.grad {gradient:+.8f}, central differences {differences:+.8f}")
 
     begun = time.perf_counter()
-    found = recover(hierarchy, starts)
-    first, second_round, hidden = found["first"], found["second"], found["hidden"]
-    best = int((first.losses < 1.01 * first.loss).sum())
-    print(f"round 1: loss {first.loss:.2f}, reached by {best} of {starts} starts")
-    print(f"round 2: loss {second_round.loss:.3f} (1 is the noise)")
-    true, fitted = rates(hierarchy, hidden, ARTICLE), rates(hierarchy, second_round.best, first.best)
-    off = 100 * np.abs(fitted / true - 1).max()
-    print(f"hidden rates within {off:.1f} % (spread of those hidden: {true.min():.2f} to {true.max():.2f})")
-    value, error = second_round.best["hierarchy.A_0"], found["intervals"].error["hierarchy.A_0"]
-    print(f"A_0: hidden 0.9, fitted {value:.4f} +- {error:.4f}")
-    print(f"both rounds: {time.perf_counter() - begun:.1f} s")
+    hidden_sets = [recover(hierarchy, starts, seed) for seed in range(1 if small else 3)]
+    for found in hidden_sets:
+        first, last = found["first"], found["second"]
+        best = int((first.losses < 1.01 * first.loss).sum())
+        print(f"round 1: loss {first.loss:.2f}, reached by {best} of {starts} starts; ", end="")
+        print(f"round 2: loss {last.loss:.3f} (noise alone: about 1)")
+        true, fitted = rates(hierarchy, found["hidden"], ARTICLE), rates(hierarchy, last.best, first.best)
+        off = 100 * np.abs(fitted / true - 1).max()
+        value, error = last.best["hierarchy.A_0"], found["intervals"].error["hierarchy.A_0"]
+        print(f"  hidden rates, {true.min():.2f} to {true.max():.2f} times those of the article: within {off:.1f} %; ", end="")
+        print(f"A_0, hidden 0.9: {value:.4f} +- {error:.4f}")
+    print(f"{len(hidden_sets)} times both rounds: {time.perf_counter() - begun:.1f} s")
 
     begun = time.perf_counter()
     followed = {exponent: follow(hierarchy, exponent) for exponent in exponents}
@@ -281,7 +287,7 @@ def main(small: bool) -> None:
     for exponent, (result, slope, r2, _) in followed.items():
         print(f"wanted t^{exponent}: slope {slope:.4f}, r2 {r2:.4f}, A_0 {result.best['hierarchy.A_0']:.3f}")
     print(f"power laws: {time.perf_counter() - begun:.1f} s")
-    draw(hierarchy, found, followed)
+    draw(hierarchy, hidden_sets[0], followed)
 
 
 if __name__ == "__main__":

@@ -264,9 +264,9 @@ def draw(levels: Levels, ratios: np.ndarray, errors: np.ndarray, found: dict) ->
         for k, (name, colour) in enumerate(zip(("HPC", "level 1", "level 2"), colours, strict=True)):
             axes.semilogy(ages, found["simulated"][:, k, measure], "o", markersize=3, color=colour, label=name)
             axes.semilogy(ages, found["expected"][:, k, measure], color=colour, linewidth=1)
-        axes.set(xlabel="age of the memory (nights of 150 s)")
+        axes.set(xlabel="age of the memory (nights of 150 s)", xlim=(-1, 31))
     b.set(ylabel="correlation with the memory", title="B  a memory moves outward", ylim=(0.01, 1))
-    c.set(ylabel="part of the memory in the weights", title="C  against theory (lines)", ylim=(1e-3, 1))
+    c.set(ylabel="part of the memory in the weights", title="C  against theory (lines)", ylim=(3e-3, 1))
     b.legend(frameon=False, fontsize=8)
     d.plot(found["theory"][1].ravel(), found["last"][1].ravel(), ".", color=colours[1], markersize=2, label="level 1")
     d.plot(found["theory"][2].ravel(), found["last"][2].ravel(), ".", color=colours[2], markersize=2, label="level 2")
