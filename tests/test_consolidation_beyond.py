@@ -1,6 +1,10 @@
-"""What the examples add to the article: derivatives of a forgetting curve and of learned weights, and spiking levels."""
+"""What the examples add to the article: derivatives of forgetting curves and of learned weights, and spiking levels."""
 
 import importlib
+import os
+import re
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -13,6 +17,24 @@ from jaxsnn.rates import Stage, learn
 
 pytest.importorskip("matplotlib")
 FOLDER = Path(__file__).resolve().parents[1] / "examples" / "consolidation"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["fit_forgetting", "spiking_levels"])
+def test_small_size_from_the_command_line(name, tmp_path):
+    folder = tmp_path / "examples" / "consolidation"
+    shutil.copytree(FOLDER, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    environment = os.environ | {"JAX_PLATFORMS": "cpu", "MPLBACKEND": "Agg", "PYTHONPATH": str(FOLDER.parents[1])}
+    command = [sys.executable, "-W", "error", str(folder / f"{name}.py"), "--small"]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "out" / "consolidation" / f"{name}.png").stat().st_size > 10_000
+    if name == "fit_forgetting":
+        slope, _ = map(float, re.search(r"wanted t\^-0.7: slope ([-\d.]+), r2 ([\d.]+)", result.stdout).groups())
+        assert abs(slope + 0.7) < 0.02
+    else:
+        peaks = [int(n) for n in re.findall(r"level \d: largest correlation [\d.]+ at night (\d+)", result.stdout)]
+        assert peaks[0] < peaks[1]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -73,7 +95,8 @@ def test_a_free_factor_does_not_count(example, hierarchy):
     fit_forgetting = example("fit_forgetting")
     _, record = hierarchy.sim.run(hierarchy.params, hierarchy.state, hierarchy.steps)
     curve = np.where(hierarchy.at > 2, hierarchy.curve(hierarchy.params), np.nan)
-    assert float(fit_forgetting.Forgetting(hierarchy, 3 * curve, factor=True)(record, 0.25)) == pytest.approx(0, abs=1e-20)
+    free = fit_forgetting.Forgetting(hierarchy, 3 * curve, factor=True)
+    assert float(free(record, 0.25)) == pytest.approx(0, abs=1e-20)
     # log 3 in units of 0.01, the same at all times
     assert float(fit_forgetting.Forgetting(hierarchy, 3 * curve)(record, 0.25)) == pytest.approx((100 * np.log(3)) ** 2)
 

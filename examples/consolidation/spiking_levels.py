@@ -8,25 +8,27 @@ Model: M. W. H. Remme et al. (2021), doi:10.1371/journal.pcbi.1009681. The artic
 that linear Poisson neurons obey the same theory. Delays (D = 5 ms), the rate of the inputs (10 Hz) and the paths are
 those of Figure 5; the rest had to change:
 
-* A neuron fires in a step with the probability p = (w_1 + w_2 + ...)/2 + 1/2 of the weights of the inputs that arrive
-  and of its neuron one level below. So a spike is either caused by exactly one input spike or not at all.
-* Each input spike causes its own output spikes, which makes what a synapse learns from its own effect as strong as what
-  it learns from the indirect path. In the article's window a pair at zero lag is depression (Delta t >= 0); synapses
-  here transmit one step before they learn, so that a caused spike is at zero lag. Then each weight decays towards its
-  teacher, A(0) = -A_minus as in Figure 6, and no bound is needed. In the rates of Figure 5 this term almost vanishes.
-* Inputs of 10 Hz vary r/dT = 2000 Hz^2 in steps of 5 ms, not 24 Hz^2 as the rates of Figure 5, so weights change less
-  per spike: A_plus is chosen so that level 1 learns with a time constant of 600 s, level 2 of 1200 s.
-* A_minus = A_plus exp(-dt/tau): then spikes that have nothing to do with each other change nothing in the mean,
-  and the sum of the weights of a neuron is that of its teacher times a constant.
-* A memory is a matrix of which half of each row is 2/N, at random, the rest 0. 16 inputs instead of 256: chance pairs blur a weight, the more the smaller weights are (panel D: N = 16). Rows of
-  weights learn alone, so 128 output neurons hear the same 16 inputs.
+* HPC fires in a step with the sum of the weights whose inputs arrive as its probability, a neuron of level 1 or 2 with
+  half of that sum, and half of the spikes of its neuron one level before are added. All neurons are linear.
+* An input spike causes output spikes by the synapse itself. In the rates of Figure 5 what a synapse does to itself is
+  potentiated and depressed nearly alike; here, cause comes before effect. The article's window counts a pair at zero
+  lag as depression, so synapses transmit one step before they learn: what they cause is at zero lag, and each weight
+  decays towards its teacher. That is A(0) = -A_minus, as in Figure 6, and bounds are not needed to forget.
+* Inputs of 10 Hz have a variance r/dT = 2000 Hz^2 in steps of 5 ms, where the rates of Figure 5 have 24 Hz^2, so a pair
+  has to change a weight less: A_plus is such that level 1 learns with a time constant of 600 s, level 2 of 1200 s.
+* A_minus = A_plus exp(-dt/tau). Then lags of unrelated spikes add up to nothing (zero lag counts as depression), and no
+  term of the mean rates is left. The sum of the weights of a neuron follows that of its teacher.
+* A memory is a matrix with 2/N in a random half of each row. 16 inputs instead of 256: pairs of spikes by chance blur
+  weights, the more the smaller they are (panel D). Rows of weights learn alone: 128 output neurons share the inputs.
 
 Panels. A: drift of the weights of both levels over that expected, for each path (bars: standard errors). B: correlation
-with a memory by its age, mean over memories (thin: theory without chance). C: the part of a memory in the weights, the
-slope of the weights over it, against theory (thin lines). D: weights of level 1 in the end against those of the theory.
+with a memory by its age, mean over memories (lines: theory without chance). C: the part of a memory in the weights, the
+slope of the weights over it, against theory (lines). D: weights of level 1 in the end against those of the theory.
 
-How it was checked: MEASURED
-How long it takes: MEASURED_TIME
+How it was checked: all five drift coefficients are within 1.2 % and 1.1 standard errors (0.5 to 1.9 %) of theory. The
+part of a memory is largest in level 1 after night 1 (counted from 0) with 0.140 (theory 0.141), in level 2 after night
+4 with 0.0445 (0.0442); correlations then are 0.41 and 0.25. No weight reaches a bound.
+How long it takes: 2 minutes of processor time on a CPU with 2 cores, half a minute with --small.
 
     python examples/consolidation/spiking_levels.py             # drift: 300 s at 1 ms; 60 nights at 5 ms
     python examples/consolidation/spiking_levels.py --small     # drift: 40 s at 2.5 ms; 12 nights at 5 ms
@@ -50,7 +52,7 @@ import numpy as np
 
 import jaxsnn as snn
 from jaxsnn.plasticity import STDP
-from jaxsnn.units import Hz, ms, second
+from jaxsnn.units import Hz, second
 
 OUT = Path(__file__).resolve().parents[2] / "out" / "consolidation"
 TAU, D, RATE = 0.020, 0.005, 10.0  # s, s, Hz
@@ -103,8 +105,8 @@ class Levels:
         paths = np.array([[late / 2, own / 2, 0], [late**3 / 4, late**2 / 4, own / 2]])
         return self.variation * np.array(self.amplitudes)[:, None] * paths
 
-    def network(self, V: np.ndarray, W: tuple[np.ndarray, np.ndarray]):
-        """The simulation with its trees; weights are ``hpc.w``, ``one.w`` and ``two.w``, a row after the other."""
+    def network(self, V: np.ndarray, W: tuple[np.ndarray, np.ndarray]) -> snn.Simulation:
+        """The simulation; weights are ``hpc.w``, ``one.w`` and ``two.w``, a row after the other."""
         dt, lag = self.dt * second, D * second
         inputs = snn.PoissonGroup(self.N, RATE * Hz)
         hpc, y_1, y_2 = (
@@ -146,7 +148,7 @@ class Levels:
         net = snn.Network(inputs, hpc, y_1, y_2, taught, *plastic, *relays)
         return net.compile(dt=dt, dtype=self.dtype)
 
-    def matrix(self, values) -> np.ndarray:
+    def matrix(self, values: jax.Array) -> np.ndarray:
         """(rows, N) of the weights of a pathway, which are ordered by input."""
         return np.asarray(values).reshape(self.N, self.rows).T
 
@@ -238,11 +240,8 @@ def nights(levels: Levels, number: int, tracked: int, length: float = 150.0, pas
 
     def by_age(course: list) -> np.ndarray:
         """(age, matrix, measure): means over the memories."""
-        rows = [
-            [[part(w, memories[k]) for w in course[k + age]] for k in range(tracked)]  # one memory a row
-            for age in range(ages)
-        ]
-        return np.array(rows).mean(axis=1)
+        each = [[[part(w, memories[k]) for w in course[k + age]] for k in range(tracked)] for age in range(ages)]
+        return np.array(each).mean(axis=1)
 
     return {"simulated": by_age(history), "expected": by_age(expected), "last": history[-1], "theory": expected[-1]}
 
@@ -281,14 +280,14 @@ def draw(levels: Levels, ratios: np.ndarray, errors: np.ndarray, found: dict) ->
 
 
 def main(small: bool) -> None:
+    """Both parts, their numbers, and the figure."""
     jax.config.update("jax_enable_x64", True)  # weights that hardly move
     frozen = Levels(rows=256, dt=0.0025 if small else 0.001, speed=(1e-9, 1e-9), dtype="float64")
     duration = 40 if small else 300
     started = time.perf_counter()
     measured, errors = measure_drift(frozen, duration)
     theory = frozen.drift()
-    steps = round(duration / frozen.dt)
-    print(f"drift of nearly frozen weights, {duration} s: {(time.perf_counter() - started) / steps * 1e6:.0f} us a step")
+    print(f"drift of nearly frozen weights in {duration} s of activity ({time.perf_counter() - started:.0f} s):")
     for name, level, term in PATHS:
         ratio, error = measured[level, term] / theory[level, term], errors[level, term] / abs(theory[level, term])
         print(f"  {name:10} measured / theory {ratio:.3f} +- {error:.3f}")
@@ -307,7 +306,8 @@ def main(small: bool) -> None:
         print(f"largest {slope.max():.4f} at night {slope.argmax()} ({expected.max():.4f} at {expected.argmax()})")
     for k, name in ((1, "level 1"), (2, "level 2")):
         w = found["last"][k]
-        print(f"{name}: correlation with theory {np.corrcoef(w.ravel(), found['theory'][k].ravel())[0, 1]:.3f}, ", end="")
+        together = np.corrcoef(w.ravel(), found["theory"][k].ravel())[0, 1]
+        print(f"{name}: correlation with theory {together:.3f}, ", end="")
         print(f"at a bound {100 * np.mean((w <= 0) | (w >= levels.w_max)):.2f} % of the weights")
     draw(levels, measured[at] / theory[at], errors[at] / np.abs(theory[at]), found)
 
