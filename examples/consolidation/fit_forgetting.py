@@ -6,8 +6,8 @@ at zero lag A_0, and the simulation has its derivative. Two questions that follo
 
 * Can the rules of the levels be read off a forgetting curve? One is made with rates that are not a geometric series,
   with noise of 1 %. The first round fits eta, q and A_0, from many random starts; the second one the f_i of each level
-  and A_0, from where the first ended. In one round it would not work: a level that is never the largest has no
-  influence on the curve, so that far from the solution its derivative is 0.
+  and A_0, from where the first ended. In one round few starts would get there: a level that is never the largest has
+  no influence on the curve, so that far from the solution its derivative is 0.
 * Which hierarchy forgets as t^b for a wanted b, t = 10 to 1000? The article's own falls with b = -0.45.
 
 Model: M. W. H. Remme et al. (2021), doi:10.1371/journal.pcbi.1009681, Figure 6, with what figure6.py had to choose
