@@ -27,7 +27,7 @@ slope of the weights over it, against theory (lines). D: weights of level 1 in t
 
 How it was checked: all five drift coefficients are within 1.2 % and 1.1 standard errors (0.5 to 1.9 %) of theory. The
 part of a memory is largest in level 1 after night 1 (counted from 0) with 0.140 (theory 0.141), in level 2 after night
-4 with 0.0445 (0.0442); correlations then are 0.41 and 0.25. No weight reaches a bound.
+4 with 0.0445 (0.0442); correlations then are 0.41 and 0.25. No weight is at a bound in the end.
 How long it takes: 2 minutes of processor time on a CPU with 2 cores, half a minute with --small.
 
     python examples/consolidation/spiking_levels.py             # drift: 300 s at 1 ms; 60 nights at 5 ms
