@@ -49,6 +49,7 @@ FAST = {
     "HEBB_SOFT": {"eta": 100 * Hz},
     "OJA": {"eta": 20 * Hz},
     "BCM": {"eta": 50 * Hz, "tau_theta": 10 * ms},
+    "RATE_STDP": {"A_plus": 400 * second, "A_minus": 300 * second, "w_max": 1.0, "tau": 2 * ms},
 }
 
 
@@ -61,7 +62,8 @@ def busy(name, duration=300, rate=300, brian=None, **arguments):
     """Three neurons onto two, all of them firing a lot."""
     rule = RULES[name]
     target = {"d": [0.0, 3.0]} if "d_post" in rule.equations else {}
-    source = {"x": [0.4, 1.0, 0.7]} if rule.source_equations else {}
+    x = np.array([0.4, 1.0, 0.7])
+    source = {"x": x * Hz if "x : Hz" in rule.source_equations else x} if rule.source_equations else {}
     return run(
         rule,
         trains(3, rate, duration, 1),
@@ -105,7 +107,8 @@ def test_runs_in_float32_within_its_bounds(name):
 def test_prints_everything(name):
     rule = RULES[name]
     shown = str(rule)
-    texts = [rule.equations, *rule._pathways().values(), rule.on_post, rule.neuron_equations, rule.neuron_reset]
+    texts = [rule.equations, *rule._pathways().values(), rule.on_post, rule.every_step]
+    texts += [rule.source_equations, rule.neuron_equations, rule.neuron_reset]
     for line in "\n".join(texts).splitlines():
         assert line.strip() in shown
     for constant, value in rule.values.items():
@@ -117,7 +120,8 @@ def test_prints_everything(name):
 @every_rule
 def test_every_value_is_used(name):
     rule = RULES[name]
-    texts = [rule.equations, str(rule.pre_code()), rule.on_post, rule.neuron_equations, rule.neuron_reset]
+    texts = [rule.equations, str(rule.pre_code()), rule.on_post, rule.every_step]
+    texts += [rule.neuron_equations, rule.neuron_reset]
     texts += [str(v) for v in (*rule.initial.values(), *rule.delays.values())]
     assert set(rule.values) <= set(re.findall(r"\w+", " ".join(texts)))
     for table in rule.patterns.values():
