@@ -1,7 +1,7 @@
 """Rules of rates: x of the source, y of the target, which is the weighted sum of its inputs.
 
-In Hebbian rules the weights change slowly on the scale 1/eta. Bounds are hard (the change is cut off where w would leave
-them; this counts on Euler's method) or soft (the change becomes proportional to the distance from them).
+In Hebbian rules the weights change slowly on the scale 1/eta. Bounds are hard (the change is cut off where w would
+leave them; this counts on Euler's method) or soft (the change becomes proportional to the distance from them).
 
 `RATE_STDP` is pair STDP for rates: xhat and yhat are the rates low-pass filtered with the exponential window, and
 
