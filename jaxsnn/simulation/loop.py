@@ -6,6 +6,7 @@ makes a step of a run that began at step ``first``, ``leave(carry)`` gives the s
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Protocol
@@ -51,7 +52,7 @@ class Plain:
             (owner, name): pattern.shape
             for owner, pattern in state.tables.patterns.items()
             for name in state.values.get(owner, ())
-            if not variables[(owner, name)].scalar
+            if variables[(owner, name)].size == math.prod(pattern.shape)
         }
 
     def enter(self, state: State, length: int) -> State:

@@ -77,8 +77,12 @@ def without(state):
     return type(state)(state.step, state.values, state.events, state.rings, state.cursors, tables)
 
 
-@pytest.mark.parametrize("connect", CONNECT)
-@pytest.mark.parametrize("model", MODELS)
+ONE_TO_ONE = ("clock-driven and summed", "sum at the sources", "noise", "past values", "a function of the user")
+
+
+@pytest.mark.parametrize(
+    "model, connect", [(m, "all to all") for m in MODELS] + [(m, "one to one") for m in ONE_TO_ONE]
+)
 def test_same_as_by_index(model, connect, x64):
     net, _ = network(MODELS[model], CONNECT[connect], METHODS.get(model))
     sim = net.compile()
