@@ -69,7 +69,11 @@ def _parser() -> argparse.ArgumentParser:
         "--dtypes", nargs="+", choices=["float32", "float64"], help="default: both (quick) or float32 (published)"
     )
     peers = [name for name in SIMULATORS if name != "jaxsnn"]
-    bench.add_argument("--peer", choices=peers, help="compare with this simulator on one CPU thread, in float64")
+    bench.add_argument(
+        "--peer",
+        choices=peers,
+        help="compare with Brian2 in C++ on one CPU thread, in float64, or with the same script of Brian2 on jaxsnn",
+    )
     bench.add_argument("--recording", action="store_true", help="also without recording, to show what it costs")
     bench.add_argument("--steps", type=_whole(1), metavar="N", help="steps of a run (default: 2000 to 10000 by size)")
     bench.add_argument(
@@ -211,7 +215,9 @@ def _specs(given: argparse.Namespace, chosen: _Set, network: str, size: int) -> 
     bare = given.recording or chosen.bare
     dtypes = dict.fromkeys(given.dtypes or chosen.dtypes)
     ours = [Spec(network, size, dtype=dtype, steps=steps, bare=bare) for dtype in dtypes]
-    return [*ours, Spec(network, size, given.peer, "float64", steps=steps)] if given.peer else ours
+    # Brian2's C++ in the precision that its users have; Brian2 on jaxsnn in the same as jaxsnn itself.
+    theirs = dtypes if given.peer == "bridge" else ("float64",)
+    return ours + [Spec(network, size, given.peer, dtype, steps=steps) for dtype in theirs if given.peer]
 
 
 def _say(text: str) -> None:

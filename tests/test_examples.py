@@ -1,5 +1,6 @@
 """Every example runs at a small size, draws its figure, and prints numbers that agree with the theory it names."""
 
+import itertools
 import os
 import re
 import shutil
@@ -22,7 +23,7 @@ def run(tmp_path_factory):
     shutil.copytree(FOLDER, root / "examples", ignore=shutil.ignore_patterns("__pycache__"))
     done: dict[str, str] = {}
 
-    def run(name: str) -> str:
+    def run(name: str, *options: str) -> str:
         if name not in done:
             script = root / "examples" / f"{name}.py"
             environment = os.environ | {
@@ -32,7 +33,7 @@ def run(tmp_path_factory):
                 "PYTHONPATH": str(ROOT),
             }
             result = subprocess.run(
-                [sys.executable, "-W", "error", str(script)],
+                [sys.executable, "-W", "error", str(script), *options],
                 env=environment,
                 capture_output=True,
                 text=True,
@@ -77,7 +78,10 @@ def test_all_examples_are_run_here():
         "fit_stdp",
         "invert_stimulus",
         "recover_weights",
+        "consolidation/figure1",
         "consolidation/figure2",
+        "consolidation/figure4",
+        "consolidation/figure5",
         "consolidation/figure6",
     }
     assert set(NAMES.values()) == tested
@@ -221,6 +225,18 @@ def test_invert_stimulus(run):
     assert distance <= 1
 
 
+def test_consolidation_figure1(run):
+    # A part of the small size: 3 cells, 12 s. What a cell learns in that time is far less than what it begins with by
+    # chance, but the change is not hidden by it; tests/test_consolidation_figure1.py has the rest.
+    text = run("consolidation/figure1", "--minutes", "0.2", "--pieces", "4", "--seeds", "1")
+    later, earlier = numbers(text, r"change of the mean correlation: ([+-][\d.]+) .*, ([+-][\d.]+) \(earlier\)")
+    assert later > earlier
+    (rate,) = numbers(text, r"mean output rate in Hz: ([\d.]+)")
+    assert 14 < rate < 23  # 19 Hz in the first minutes
+    assert len(re.findall(r"us a step$", text, re.MULTILINE)) == 3
+    assert "3 cells with 1000 + 1000 synapses on cpu" in text
+
+
 def test_consolidation_figure2(run):
     text = run("consolidation/figure2")
     (difference,) = numbers(text, r"difference of closed form and quadrature: ([\d.e+-]+)")
@@ -241,6 +257,45 @@ def test_consolidation_figure2(run):
     )
     assert factor == pytest.approx(goal, rel=0.15)  # 60 s; 3 % in 600 s
     assert together > 0.8
+
+
+def test_consolidation_figure4(run):
+    text = run("consolidation/figure4", "--trials", "2")
+
+    def row(group: str, pathway: str) -> dict[int, float]:
+        days = [int(day) for day in re.findall(r" day (\d+)", re.search(r"^ +day 0 .*$", text, re.MULTILINE)[0])]
+        (found,) = re.findall(rf"^{group} +{pathway} *:(.*)$", text, re.MULTILINE)
+        return dict(zip(days, map(float, re.findall(r"([\d.]+) \+-", found)), strict=True))
+
+    sc, ca1, sub = (row("control", pathway) for pathway in ("SC", "PPCA1", "PPSUB"))
+    assert min(sc[0], sc[1]) > 0.98
+    assert sc[28] < 0.6
+    assert ca1[1] > ca1[0] + 0.2
+    assert ca1[5] > 0.8
+    assert ca1[28] < ca1[7]
+    assert sub[28] > sub[7] > sub[0]
+    before = row("lesion before day 0", "PPSUB")
+    assert sub[28] > before[28]  # CA1 teaches SUB what it has learned itself
+    assert set(row("lesion before day 0", "PPCA1").values()) == {0.25}
+    assert row("lesion after night 21", "PPCA1")[28] == 0.25
+    assert row("lesion after night 21", "PPSUB")[28] > before[28]
+    for day_1 in re.findall(r":  day 1: ([\d.]+)", text):
+        assert float(day_1) == pytest.approx(0.175 + 0.3, abs=0.006)  # by SC, which nobody took away
+
+
+def test_consolidation_figure5(run):
+    # Of the nights of the small size as many as the peaks of two levels need; tests/test_consolidation_figure5.py has
+    # the rest.
+    text = run("consolidation/figure5", "--equilibrate", "16", "--nights", "24")
+    (deviation,) = numbers(text, r"of the hippocampus from its law: ([\d.]+) \(")
+    assert deviation < 3 / 64 / 12**0.5  # three standard errors of chance, 1/N for each of 12 memories
+    rows = re.findall(r"^ +(\d) +(\d+|not yet) +([\d.]+) +([\d.]+) +[\d.]+ *$", text, re.MULTILINE)
+    assert [int(level) for level, *_ in rows] == [1, 2, 3, 4]
+    assert int(rows[0][1]) < int(rows[1][1])  # a wave: one level after the other
+    for (*_, before, _), (*_, height, error) in itertools.pairwise(rows):
+        assert 2 * float(error) < float(height) < 0.75 * float(before)
+    chance, expected = numbers(text, r"hippocampus ([\d.]+) \(expected 1/N = ([\d.]+)\)")
+    assert chance == pytest.approx(expected, rel=0.1)
 
 
 def test_consolidation_figure6(run):

@@ -49,7 +49,8 @@ PLAN: dict[str, set[str]] = {
     "fit": BASE | RUN | {"citation", "plot"},  # losses name their source; a result draws itself
     # carries out a program by its events; delays and spike times that no clock has rounded only the network has
     "adjoint": BASE | RUN | {"codegen", "network"},
-    "bench": {"network", "objects", "units", "errors", "events", "surrogate"},  # builds networks as a user does
+    # builds networks as a user does, and scripts of Brian2
+    "bench": {"network", "objects", "units", "errors", "events", "surrogate", "bridges"},
     "plot": {"errors", "units"},  # draws whatever has the attributes of a monitor
     "__main__": BELOW_ROOF | {"network", "bridges", "fit", "adjoint", "plot", "bench", ROOT},
     ROOT: BELOW_ROOF | {"network", "bridges", "fit", "adjoint", "plot", "rates"},  # jaxsnn/__init__.py

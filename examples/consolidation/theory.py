@@ -220,3 +220,74 @@ def exponential(t: np.ndarray, signal: np.ndarray) -> float:
     y = np.log(signal)
     slope, intercept = np.polyfit(t, y, 1)
     return float(1 - (y - slope * t - intercept).var() / y.var())
+
+
+# ---- the hierarchical network, in steps (Figure 5) --------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Drift:
+    """How the weights of the hierarchical network change in the mean, as long as no bound is touched.
+
+    Levels are counted from the hippocampus, 0, to `levels`; W_0 are its weights, the same for a night. Level i
+    potentiates by A_i, depresses by ratio A_i, and hears the activity x: new in each step, variance s2 and mean m. What
+    reaches it through level j < i comes d_ij steps after its own input, so that for the mean rate y_i
+
+        dW_i/dt = A_i (s2 sum over j <= i of c_ij k(d_ij) W_j + (1 - ratio) m y_i)
+        c_ij = 2^-(i-j+1) for j > 0,     c_i0 = 2^-i                (half of a rate is that of the level before)
+        d_ij = 2 (i - j) for j > 0,      d_i0 = 2 i - 1             (one step to x_j and one back, for each level)
+        k(d) = a (1 - a)^d for d > 0,    k(0) = a (1 - ratio)       (a = dt/tau: what a trace takes in a step)
+
+    >>> print(f"{24.005 * Drift().coefficients()[0, 0]:.2f} per s: what level 1 learns from the hippocampus")
+    2.25 per s: what level 1 learns from the hippocampus
+    """
+
+    levels: int = 8
+    a: float = 0.25
+    ratio: float = 1.00008
+
+    def coefficients(self) -> np.ndarray:
+        """c_ij k(d_ij), shape (levels, levels + 1): row i - 1 for level i, column j for what it hears."""
+        i, j = np.indices((self.levels, self.levels + 1))
+        i += 1
+        later = np.where(j > 0, 2 * (i - j), 2 * i - 1)
+        part = np.where(j > 0, 0.5 ** np.maximum(i - j + 1, 0), 0.5**i)
+        kept = np.where(later > 0, self.a * (1 - self.a) ** np.maximum(later, 0), self.a * (1 - self.ratio))
+        return np.where(j <= i, part * kept, 0.0)
+
+    def mean_term(self, mean: float, rates: np.ndarray) -> np.ndarray:
+        """(1 - ratio) m y_i."""
+        return (1 - self.ratio) * mean * rates
+
+
+def rectified_normal(mean: float, sd: float) -> tuple[float, float]:
+    """Mean and variance of max(0, z) for normal z.
+
+    >>> print("mean {:.3f}, variance {:.3f}".format(*rectified_normal(10.0, 5.0)))
+    mean 10.042, variance 24.005
+    """
+    z = mean / sd
+    below, density = math.erfc(-z / math.sqrt(2)) / 2, math.exp(-z * z / 2) / math.sqrt(2 * math.pi)
+    first = mean * below + sd * density
+    return first, (mean**2 + sd**2) * below + mean * sd * density - first**2
+
+
+def overwritten(nights: np.ndarray, fresh: float = 0.5) -> np.ndarray:
+    """Correlation of the hippocampal weights with a memory that n nights have overwritten (n = 0: the newest one).
+
+    Each imprint makes V the sum of (1 - fresh) V and fresh times the new memory, all of them uncorrelated and of equal
+    variance, so it is sqrt(fresh (2 - fresh)) (1 - fresh)^n.
+
+    >>> overwritten(np.arange(3)).round(3).tolist()
+    [0.866, 0.433, 0.217]
+    """
+    return math.sqrt(fresh * (2 - fresh)) * (1 - fresh) ** np.asarray(nights)
+
+
+def response_delays(levels: int = 8) -> np.ndarray:
+    """Steps from the outermost input to the outermost output through each level, the hippocampus first.
+
+    >>> response_delays().tolist()
+    [16, 15, 13, 11, 9, 7, 5, 3, 1]
+    """
+    return np.append(2 * levels, 2 * (levels - np.arange(1, levels + 1)) + 1)

@@ -18,7 +18,7 @@ import numpy as np
 
 from jaxsnn.bench.networks import NETWORKS, monitor_names
 
-__all__ = ["serve"]
+__all__ = ["counts", "serve"]
 
 
 def serve(given: Mapping[str, Any]) -> None:
@@ -42,7 +42,7 @@ def serve(given: Mapping[str, Any]) -> None:
         made = time.time()
         network.run(given["steps"] * brian2.defaultclock.dt)
         device.build(directory=folder, compile=True, run=True, debug=False, with_output=False)
-        counted = _spikes(monitors, given)
+        counted = counts(monitors, given)
         now = time.time()
         start = {
             "first": now - begun,
@@ -58,8 +58,8 @@ def serve(given: Mapping[str, Any]) -> None:
             print(json.dumps({"seconds": device._last_run_time, "spikes": counted}), flush=True)
 
 
-def _spikes(monitors: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, int] | None:
-    """Spikes of each population."""
+def counts(monitors: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, int] | None:
+    """Spikes of each population, in monitors of Brian2."""
     if not monitors:
         return None
     neurons = {group: np.asarray(monitor.i) for group, monitor in monitors.items()}

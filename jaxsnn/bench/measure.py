@@ -39,7 +39,7 @@ class Spec:
     Attributes:
         network: Name in `NETWORKS`.
         size: Number of neurons (of inputs, for the plastic networks).
-        simulator: ``"jaxsnn"`` or ``"brian2"`` (C++ standalone, one thread).
+        simulator: ``"jaxsnn"``, ``"brian2"`` (C++ standalone, one thread) or ``"bridge"`` (Brian2 on jaxsnn).
         dtype: ``"float32"`` or ``"float64"``.
         recording: Whether all spikes are recorded.
         steps: Time steps of 0.1 ms in each run.
@@ -106,6 +106,7 @@ SIMULATORS: Mapping[str, Simulator] = MappingProxyType(
     {
         "jaxsnn": Simulator("jaxsnn.bench.worker", "jax", "pip install jaxsnn-sim"),
         "brian2": Simulator("jaxsnn.bench.brian", "brian2", "pip install 'jaxsnn-sim[brian2]'"),
+        "bridge": Simulator("jaxsnn.bench.bridge", "brian2", "pip install 'jaxsnn-sim[brian2]'"),
     }
 )
 

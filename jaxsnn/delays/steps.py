@@ -31,6 +31,9 @@ def delay_steps(delay_seconds: ArrayLike, dt: float) -> np.ndarray:
     if not (np.isfinite(dt) and dt > 0):
         raise DelayError(f"a step of {dt} s: dt must be a positive, finite number of seconds.")
     seconds = np.asarray(delay_seconds, np.float64)
+    if seconds.size > 1 and seconds.min() == seconds.max():
+        # Millions of synapses with one delay: one number to check and convert.
+        return np.full(seconds.shape, delay_steps(seconds.flat[0], dt))
     exact = seconds / dt + 0.5
     bad = ~((seconds >= 0) & (exact < LONGEST + 1))
     if bad.any():

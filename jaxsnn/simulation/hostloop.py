@@ -7,15 +7,16 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from jaxsnn.errors import NumericalError
+from jaxsnn.events.gpu import triton
 from jaxsnn.program import RecordSpikes
-from jaxsnn.simulation.records import AT_EVENTS, unpack
+from jaxsnn.simulation.records import AT_EVENTS, compact, unpack
 from jaxsnn.simulation.simulation import Simulation
 from jaxsnn.simulation.state import Params, State
 
@@ -24,6 +25,8 @@ __all__ = ["ChunkedRun", "NotFinite"]
 MEMORY = 64 * 2**20
 """Bytes of record kept on the device for one chunk."""
 LONGEST = 16384
+FEWEST = 4096
+"""Places in a list of spikes, at least."""
 SECONDS = 0.5
 """Aimed duration of a chunk: how soon progress is shown and Ctrl-C is heard."""
 
@@ -36,6 +39,22 @@ class NotFinite(Exception):
     def __init__(self, error: NumericalError, state: State, step: int) -> None:
         super().__init__(str(error))
         self.error, self.state, self.step = error, state, step
+
+
+class _Chunk(NamedTuple):
+    """A chunk that is computed or will be.
+
+    ``lists`` and ``finite`` were asked for right behind it, and not behind the chunk after it, for which they would
+    have to wait.
+    """
+
+    before: State
+    after: State
+    rows: Mapping[str, Any]
+    lists: Mapping[str, Any]
+    finite: Any
+    steps: int
+    first: int
 
 
 class _Interruption:
@@ -74,6 +93,7 @@ class ChunkedRun:
         self._compiled: set[int] = set()
         self._finite = jax.jit(_finite)
         self._seconds_per_step = 0.0
+        self._places: dict[str, int] = {}
         self._every = {
             getattr(op, "label", op.name): op for op in simulation.program.operations if hasattr(op, "label")
         }
@@ -97,7 +117,7 @@ class ChunkedRun:
         chunk, length = self._chunk(params, state, steps)
         done, first = 0, int(state.step)
         # One chunk is computed while the record of the one before is read.
-        waiting: tuple[State, State, Any, int, int] | None = None
+        waiting: _Chunk | None = None
         timed = False
         stopped: BaseException | None = None
         with _Interruption() as interruption:
@@ -108,13 +128,15 @@ class ChunkedRun:
                 begun = time.perf_counter()
                 new, rows = chunk(params, state, jnp.asarray(n, jnp.int32))
                 new = replace(new, tables=state.tables)
+                finite = self._finite(new.values) if self.finite else None
+                computed = _Chunk(state, new, rows, self._lists(rows, n, first + done), finite, n, first + done)
                 if waiting is not None:
                     self._deliver(params, waiting, receive)
                 jax.block_until_ready(new.step)
                 if timed:
                     self._seconds_per_step = max((time.perf_counter() - begun) / n, 1e-9)
                 timed = True
-                waiting = (state, new, rows, n, first + done)
+                waiting = computed
                 state, done = new, done + n
                 try:
                     progress(done)
@@ -149,24 +171,51 @@ class ChunkedRun:
 
     _limit = LONGEST
 
-    def _deliver(self, params: Params, waiting: tuple[State, State, Any, int, int], receive: Receive) -> None:
-        before, after, rows, n, first = waiting
-        if self.finite and not all(map(bool, jax.tree.leaves(self._finite(after.values)))):
+    def _deliver(self, params: Params, waiting: _Chunk, receive: Receive) -> None:
+        before, _, rows, lists, finite, n, first = waiting
+        if not all(map(bool, jax.tree.leaves(finite))):
             raise NotFinite(self._culprit(params, before, n, first), before, first)
         for label, fields in rows.items():
             operation = self._every[label]
-            steps = np.arange(first, first + n)
-            steps = steps[steps % operation.every == 0]
-            arrays = {name: np.asarray(values[: steps.size]) for name, values in fields.items()}
+            steps = _steps(operation, n, first)
+            arrays = {name: _head(values, steps.size) for name, values in fields.items() if name != "spikes"}
             if isinstance(operation, RecordSpikes):
-                row, index = unpack(arrays["spikes"], operation.domain.size)
+                if label in lists:
+                    row, index = self._listed(label, operation, fields["spikes"], lists[label], steps.size)
+                else:
+                    row, index = unpack(_head(fields["spikes"], steps.size), operation.domain.size)
                 values = {name: arrays[f"{AT_EVENTS}{name}"][row, index] for name in operation.expressions}
-                arrays = {
-                    **values,
-                    "rows": row * operation.every + (steps[0] - first if steps.size else 0),
-                    "index": index,
-                }
+                if operation.every > 1 or not steps.size:
+                    row = row * operation.every + (steps[0] - first if steps.size else 0)
+                arrays = {**values, "rows": row, "index": index}
             receive(label, {**arrays, "step": steps}, first)
+
+    def _lists(self, rows: Mapping[str, Any], n: int, first: int) -> dict[str, Any]:
+        """For each record of spikes on its way: `compact`, computed on the device behind the chunk."""
+        found: dict[str, Any] = {}
+        if not triton.available(self.simulation.setting.backend):
+            return found
+        for label, fields in rows.items():
+            operation = self._every[label]
+            if isinstance(operation, RecordSpikes) and fields["spikes"].shape[0] * operation.domain.size < 2**31:
+                valid = jnp.asarray(_steps(operation, n, first).size, jnp.int32)
+                places = self._places.setdefault(label, FEWEST)
+                found[label] = compact(fields["spikes"], valid, operation.domain.size, places)
+        return found
+
+    def _listed(
+        self, label: str, operation: RecordSpikes, packed: Any, listed: Any, rows: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """(row, element) of the spikes of a list; a longer one is made where they do not fit."""
+        counts, elements = np.asarray(listed[0])[:rows], listed[1]
+        count = int(counts.sum())
+        if count > elements.size:
+            # Some more than it takes, as chunks differ; of few sizes, as each is compiled.
+            unit = max(FEWEST, 1 << max(0, count.bit_length() - 3))
+            self._places[label] = max(self._places[label], -(-count * 9 // (8 * unit)) * unit)
+            valid = jnp.asarray(rows, jnp.int32)
+            _, elements = compact(packed, valid, operation.domain.size, self._places[label])
+        return np.repeat(np.arange(rows, dtype=np.int32), counts), np.asarray(elements)[:count]
 
     def _culprit(self, params: Params, before: State, n: int, first: int) -> NumericalError:
         """Which variable of which element stopped being finite, and in which step.
@@ -196,6 +245,18 @@ class ChunkedRun:
             " (exp(x)-1)/x without one), an input that grows without bound, or a look further back than delayed(...)"
             " keeps."
         )
+
+
+def _steps(operation: Any, n: int, first: int) -> np.ndarray:
+    """The steps of a chunk in which an operation is due."""
+    steps = np.arange(first, first + n)
+    return steps[steps % operation.every == 0]
+
+
+def _head(values: Any, count: int) -> np.ndarray:
+    """The first rows, on the host."""
+    # A slice on the device is compiled for its length, and chunks have many: only short ones are worth it.
+    return np.asarray(values[:count] if 4 * count <= len(values) else values)[:count]
 
 
 def _finite(values: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:

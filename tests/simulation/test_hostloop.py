@@ -1,5 +1,6 @@
 """Long runs from the host: NaN, interruption, progress, memory."""
 
+import contextlib
 import io
 import os
 import re
@@ -7,6 +8,7 @@ import signal
 import sys
 import threading
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from contracts.compare import agree
@@ -14,8 +16,10 @@ from contracts.networks import NETWORKS, SEED
 
 import jaxsnn as snn
 from jaxsnn.errors import NumericalError
+from jaxsnn.events.gpu import triton
 from jaxsnn.objects.base import Recorder
 from jaxsnn.simulation import hostloop
+from jaxsnn.simulation.records import compact, pack, unpack
 from jaxsnn.units import ms, second
 
 STEP = 0.1 * ms
@@ -248,3 +252,60 @@ def test_a_group_in_more_than_one_chunk_has_every_spike(monkeypatch):
     np.testing.assert_allclose(spikes.t / ms, np.repeat(np.arange(100), 300) / 10, atol=1e-9)
     assert spikes.count.tolist() == [100] * 300
     np.testing.assert_allclose(rate.rate / second**-1, 1e4)
+
+
+# ---- lists of spikes -------------------------------------------------------------------------------
+
+
+BITS = [(50, 37, 0.1), (3, 1, 0.5), (20, 4000, 0.01), (8, 64, 1), (5, 9, 0)]
+
+
+def flags(steps, size, rate):
+    given = np.random.default_rng(1).random((steps, size)) < rate
+    return given, np.stack([np.asarray(pack(jnp.asarray(row))) for row in given])
+
+
+@pytest.mark.parametrize(("steps", "size", "rate"), BITS)
+def test_spikes_are_unpacked_in_order(steps, size, rate):
+    given, packed = flags(steps, size, rate)
+    np.testing.assert_array_equal(unpack(packed, size), np.nonzero(given))
+
+
+@pytest.mark.parametrize(("steps", "size", "rate"), BITS)
+@pytest.mark.parametrize("where", ["host", pytest.param("device", marks=pytest.mark.gpu)])
+def test_spikes_are_listed_by_the_kernel_in_the_same_order(steps, size, rate, where):
+    given, packed = flags(steps, size, rate)
+    valid = steps - 1  # rows after the last one may hold anything
+    expected = np.nonzero(given[:valid])
+    with triton.interpreted() if where == "host" else contextlib.nullcontext():
+        counts, elements = compact(jnp.asarray(packed), jnp.asarray(valid), size, 4096)
+    np.testing.assert_array_equal(counts[:valid], given[:valid].sum(axis=1))
+    np.testing.assert_array_equal(elements[: expected[0].size], expected[1])
+
+
+@pytest.mark.parametrize("places", [1, 4096])
+def test_recordings_are_the_same_with_lists_that_were_too_short_at_first(places, monkeypatch):
+    def spikes():
+        snn.seed(3)
+        group = snn.NeuronGroup(50, "rate : Hz", threshold="rand() < rate*dt", name="cells")
+        group.rate = "20*Hz*i"
+        slow = snn.NeuronGroup(20, "", threshold="rand() < 0.3", dt=0.3 * ms, name="slow")
+        monitors = [snn.SpikeMonitor(group, name="m"), snn.SpikeMonitor(slow, name="s")]
+        net = snn.Network(group, slow, *monitors)
+        for duration in (3.1, 20):
+            net.run(duration * ms)
+        return [np.asarray(x) for m in monitors for x in (m.i, m.t / ms)]
+
+    def listed(packed, rows, size, capacity):
+        row, element = unpack(np.asarray(packed[: int(rows)]), size)
+        return np.bincount(row, minlength=len(packed)), np.resize(np.append(element, 0), capacity)
+
+    monkeypatch.setattr(hostloop, "LONGEST", 64)
+    expected = spikes()
+    monkeypatch.setattr(hostloop.triton, "available", lambda backend: True)
+    monkeypatch.setattr(hostloop, "compact", listed)
+    monkeypatch.setattr(hostloop, "FEWEST", places)
+    found = spikes()
+    assert expected[0].size > 100
+    for a, b in zip(expected, found, strict=True):
+        np.testing.assert_array_equal(a, b)

@@ -12,7 +12,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxsnn.bridges.brian2.forms import Array, Unsupported
-from jaxsnn.bridges.brian2.interface import append_events, append_rates, append_samples, array_of, set_last_index
+from jaxsnn.bridges.brian2.interface import (
+    Column,
+    append_events,
+    append_rates,
+    append_samples,
+    array_of,
+    set_last_index,
+)
 from jaxsnn.bridges.brian2.lowering import Lowered, Recording
 from jaxsnn.bridges.brian2.queue import Buffers, Slots, SpikeQueue
 from jaxsnn.delays import delay_steps
@@ -264,10 +271,7 @@ class Run:
         return done, stopped
 
     def _receive(self, label: str, rows: Mapping[str, np.ndarray], first: int) -> None:
-        found = dict(rows)
-        if "rows" in found:
-            found["at"] = first + found.pop("rows")
-        self.rows.setdefault(label, []).append(found)
+        self.rows.setdefault(label, []).append({**rows, "first": np.asarray(first)})
 
     # ---- back to Brian2 ----------------------------------------------------------------------------
 
@@ -311,7 +315,7 @@ class Run:
 
     def _trail(self, path: str, oldest: int, every: int) -> tuple[np.ndarray, np.ndarray]:
         """Steps and neurons of the spikes that may still be on their way."""
-        found = [(r["at"] // every, r["index"]) for r in self.rows.get(self.trails.get(path, ""), ())]
+        found = [((r["first"] + r["rows"]) // every, r["index"]) for r in self.rows.get(self.trails.get(path, ""), ())]
         if path in self.continued:
             found.insert(0, self.continued[path].trail)
         steps, neurons = (np.concatenate([np.zeros(0, np.int64), *(f[k] for f in found)]) for k in (0, 1))
@@ -340,7 +344,8 @@ def _times(steps: np.ndarray, recording: Recording, lowered: Lowered) -> np.ndar
     clock = recording.runner.clock
     if clock.times is not None and recording.steps is not None:
         return clock.times[np.searchsorted(recording.steps, steps)]
-    return (steps // lowered.translation.every(clock)) * clock.dt
+    every = lowered.translation.every(clock)
+    return (steps if every == 1 else steps // every) * clock.dt
 
 
 def _kept(rows: list[Mapping[str, np.ndarray]], recording: Recording) -> list[Mapping[str, np.ndarray]]:
@@ -352,9 +357,20 @@ def _kept(rows: list[Mapping[str, np.ndarray]], recording: Recording) -> list[Ma
 
 
 def _events(recording: Recording, rows: list[Mapping[str, np.ndarray]], lowered: Lowered) -> None:
-    steps, index = _joined(rows, "at").astype(np.int64), _joined(rows, "index").astype(np.int32)
-    values = {name: _joined(rows, name) for name in recording.values}
-    append_events(recording.runner.handle, _times(steps, recording, lowered), index, values)
+    pieces = []
+    for row in rows:
+        first, at = int(row["first"]), row["rows"]
+        if not at.size:
+            continue
+        # Steps have many events in common: each time is computed once.
+        times: Column
+        if recording.runner.clock.times is None:
+            times = (_times(np.arange(first, int(row["step"][-1]) + 1), recording, lowered), at)
+        else:
+            times = (_times(first + at, recording, lowered), None)
+        kept = {name: (row[name], None) for name in recording.values}
+        pieces.append({"t": times, "i": (row["index"], None), **kept})
+    append_events(recording.runner.handle, pieces)
 
 
 def _samples(recording: Recording, rows: list[Mapping[str, np.ndarray]], lowered: Lowered) -> None:

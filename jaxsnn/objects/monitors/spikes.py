@@ -114,7 +114,10 @@ class EventMonitor(Recorder):
         self._count += np.bincount(index, minlength=self._count.size)
         values: list[np.ndarray] = [record[v].astype(DTYPES[s.type], copy=False) for v, s in self._symbols.items()]
         if self.record or values:
-            self._data.append((first_step + rows) * dt, index, *values)
+            # Steps have many events in common: each time is computed once.
+            last = int(record["step"][-1]) + 1
+            times = np.arange(first_step, last) * dt
+            self._data.append(times[rows], index, *values)
 
     @property
     def t(self) -> Quantity:

@@ -22,6 +22,7 @@ from jaxsnn.bridges.brian2.interface.network import (
     wants_profile,
 )
 from jaxsnn.bridges.brian2.interface.records import (
+    Column,
     append_events,
     append_rates,
     append_samples,
@@ -30,6 +31,7 @@ from jaxsnn.bridges.brian2.interface.records import (
 )
 
 __all__ = [
+    "Column",
     "Handed",
     "NumpyCodeObject",
     "RuntimeDevice",

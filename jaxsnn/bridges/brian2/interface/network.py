@@ -90,7 +90,7 @@ def runners(net: Any) -> Iterator[Runner]:
 
 
 def pathway_of(obj: Any) -> Pathway:
-    """The connections of a pathway as they are now."""
+    """The connections of a pathway as they are now, without a copy."""
     delays = obj.variables["delay"].get_value()
     source, target = window_of(obj.source), window_of(obj.target)
     return Pathway(
@@ -99,11 +99,16 @@ def pathway_of(obj: Any) -> Pathway:
         event=obj.event,
         source_window=source,
         target_window=target,
-        source=np.array(obj.synapse_sources.get_value(), np.int32),
-        target=np.array(obj.synapse_targets.get_value(), np.int32),
-        delay=float(delays[0]) if obj.variables["delay"].scalar else np.array(delays, np.float64),
+        source=np.asarray(obj.synapse_sources.get_value(), np.int32),
+        target=np.asarray(obj.synapse_targets.get_value(), np.int32),
+        delay=_one_or_all(np.asarray(delays, np.float64)),
         queue=obj.queue if isinstance(obj.queue, SpikeQueue) else _foreign(obj.queue),
     )
+
+
+def _one_or_all(delays: np.ndarray) -> float | np.ndarray:
+    """One number where all are equal, as of millions of synapses each would be checked."""
+    return float(delays[0]) if delays.size and np.all(delays == delays[0]) else delays.copy()
 
 
 def _foreign(queue: Any) -> SpikeQueue:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,18 +22,28 @@ def set_last_index(handle: Any, last: int) -> None:
     handle.variables["_lastindex"].set_value(last)
 
 
-def append_events(handle: Any, times: np.ndarray, index: np.ndarray, values: Mapping[str, np.ndarray]) -> None:
-    """Events with their times, elements and what else a monitor of events keeps."""
+Column = tuple[np.ndarray, np.ndarray | None]
+"""Values of events, or a table of values and the place of each event in it."""
+
+
+def append_events(handle: Any, pieces: Sequence[Mapping[str, Column]]) -> None:
+    """Events in pieces: their times ``t``, elements ``i`` and what else a monitor of events keeps."""
     variables = handle.variables
     old = int(variables["N"].get_value().item())
-    handle.resize(old + index.size)
-    variables["N"].set_value(old + index.size)
-    given = {"t": times, "i": index, **values}
+    ends = np.cumsum([old, *(piece["i"][0].size for piece in pieces)])
+    handle.resize(int(ends[-1]))
+    variables["N"].set_value(int(ends[-1]))
     for name in handle.record_variables:
         array = variables[name].get_value()
-        array[old:] = given[name]
+        for piece, begin, end in zip(pieces, ends[:-1], ends[1:], strict=True):
+            values, places = piece[name]
+            if places is None:
+                array[begin:end] = values
+            else:
+                np.take(values, places, out=array[begin:end], mode="clip")  # other modes make a copy first
     count = variables["count"].get_value()
-    count += np.bincount(index, minlength=count.size).astype(count.dtype)
+    for piece in pieces:
+        count += np.bincount(piece["i"][0], minlength=count.size).astype(count.dtype)
 
 
 def append_samples(handle: Any, times: np.ndarray, values: Mapping[str, np.ndarray]) -> None:
