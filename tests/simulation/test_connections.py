@@ -216,6 +216,15 @@ def test_a_step_has_no_gather_and_no_scatter():
     assert "scatter" not in jaxpr
     assert f"f32[{n},{n}]" in jaxpr
 
+    def loss(amplitude):
+        given = sim.put(params, "wires.A_plus", amplitude)
+        return jnp.sum(sim.run(given, state, 10)[0]["wires"]["w"] ** 2)
+
+    backward = str(jax.make_jaxpr(jax.grad(loss))(0.05))
+    assert "scan" in backward
+    assert "gather" not in backward
+    assert "scatter" not in backward
+
 
 def test_weights_are_a_matrix_from_step_to_step():
     n = 12
