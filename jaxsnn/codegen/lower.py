@@ -36,6 +36,9 @@ __all__ = ["Block", "lower"]
 STEPS = frozenset({"int", "floor", "ceil", "timestep", "sign", "timed_array", "timed_array_2d"})
 """Functions that jump, so that the last bit of an argument matters."""
 
+OF_WHOLE_ARRAYS = frozenset({"remember_row", "tally_bins"})
+"""Functions that are no matter of single elements."""
+
 
 @dataclass(frozen=True)
 class Block:
@@ -47,6 +50,7 @@ class Block:
         returns: Names whose new values ``run`` returns, in order.
         draws: Number of random draws per step.
         hoisted: How many values ``prepare`` returns.
+        elementwise: Whether arguments may have any shapes that broadcast, and results have the shape of all together.
         prepare: ``prepare(*constants) -> tuple`` of values that do not change during a run.
         run: ``run(*reads, *prepared, _draw) -> tuple`` of the values of ``returns``.
     """
@@ -56,6 +60,7 @@ class Block:
     returns: tuple[str, ...]
     draws: int
     hoisted: int
+    elementwise: bool
     prepare: Callable[..., tuple[Any, ...]]
     run: Callable[..., tuple[Any, ...]]
 
@@ -149,7 +154,11 @@ def lower(
     prepare = compile_source(f"{name}_prepare", hoist.reads, hoist.lines, hoisted, runtime)
     arguments = [n for n in used if n not in hoisted]
     run = compile_source(name, [*arguments, *hoisted, "_draw"], body, returns, runtime)
-    return Block(tuple(hoist.reads), tuple(arguments), tuple(returns), draws.count, hoist.count, prepare, run)
+    # A function of the user was promised arrays of one number for each element.
+    elementwise = not users and not adapts and not OF_WHOLE_ARRAYS & {c for expr in texts for c in calls(expr)}
+    return Block(
+        tuple(hoist.reads), tuple(arguments), tuple(returns), draws.count, hoist.count, elementwise, prepare, run
+    )
 
 
 def _propagation(statement: Propagate, hoist: _Hoist, final: Callable[[Expr], Expr], draws: Draws) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -20,6 +20,7 @@ from jaxsnn.objects.base import Connections, Parts
 from jaxsnn.objects.variables import HostVariable, VariableOwner
 from jaxsnn.program import Deliver, Emit, Key, Operation, Program, Summed, Threshold
 from jaxsnn.simulation import Params, Schedule, Setting, State, Tables
+from jaxsnn.simulation.connections import Pattern, find
 from jaxsnn.simulation.synaptic import Analysis, analyse
 
 __all__ = ["Assembly"]
@@ -59,6 +60,7 @@ class Assembly:
         wirings: dict[str, Wiring] = {}
         rings: dict[str, tuple[Any, ...]] = {}
         indices = {name: jnp.asarray(index, jnp.int32) for name, index in parts.indices.items()}
+        ends = {name: np.asarray(index) for name, index in parts.indices.items()}
         for operation in program.operations:
             if isinstance(operation, Deliver):
                 wiring, ring, delay = self._pathway(operation, parts.connections[operation.pathway], setting)
@@ -68,8 +70,9 @@ class Assembly:
                 if delay is not None:
                     indices[f"{operation.pathway}.delay"] = jnp.asarray(delay, jnp.int32)
             elif isinstance(operation, Summed) or _reads_ends(operation):
-                for name, ends in _ends(operation, parts).items():
-                    indices.setdefault(name, jnp.asarray(ends, jnp.int32))
+                for name, index in _ends(operation, parts).items():
+                    if ends.setdefault(name, index) is index:
+                        indices[name] = jnp.asarray(index, jnp.int32)
         schedules, cursors = {}, {}
         for name, (steps, index) in parts.schedules.items():
             operation = next(op for op in parts.operations if op.name == name)
@@ -85,7 +88,7 @@ class Assembly:
             old = self.events.get(path) if (owner, event) in found else None  # what is not active has no events
             events[path] = jnp.zeros(size, bool) if old is None or old.shape != (size,) else jnp.asarray(old)
         origin = jnp.asarray(self.origin, jnp.int32)
-        tables = Tables(key, trees["tables"], wirings, schedules, indices, origin)
+        tables = Tables(key, trees["tables"], wirings, schedules, indices, origin, _patterns(ends, setting))
         state = State(jnp.asarray(self.step, jnp.int32), trees["state"], events, rings, cursors, tables)
         return trees["params"], state
 
@@ -307,6 +310,15 @@ def _ends(operation: Operation, parts: Parts) -> dict[str, np.ndarray]:
                 zip((f"{owner}.i", f"{owner}.j"), (source, target)[:: 1 if other.trigger == "pre" else -1], strict=True)
             )
     raise NetworkError(f"{operation.name} needs to know which neurons the synapses of {owner} connect")
+
+
+def _patterns(ends: Mapping[str, np.ndarray], setting: Setting) -> dict[str, Pattern]:
+    """The synapses whose connections follow a simple rule; where sums are whole numbers they stay sums over indices."""
+    if setting.execution == "deterministic":
+        return {}
+    owners = [name.removesuffix(".i") for name in ends if name.endswith(".i") and f"{name[:-2]}.j" in ends]
+    found = {owner: find(ends[f"{owner}.i"], ends[f"{owner}.j"]) for owner in owners}
+    return {owner: pattern for owner, pattern in found.items() if pattern is not None}
 
 
 def _schedule(steps: np.ndarray, index: np.ndarray) -> Schedule:

@@ -4,7 +4,7 @@
 >>> print(STDP.citation)
 S. Song, K. D. Miller, L. F. Abbott (2000), Nat. Neurosci. 3: 919-926, doi:10.1038/78829
 >>> len(RULES)
-19
+20
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 from jaxsnn.citation import Citation
 from jaxsnn.plasticity.calcium import CALCIUM, CALCIUM_NOISY
-from jaxsnn.plasticity.rate import BCM, HEBB_HARD, HEBB_SOFT, OJA
+from jaxsnn.plasticity.rate import BCM, HEBB_HARD, HEBB_SOFT, OJA, RATE_STDP
 from jaxsnn.plasticity.rule import PlasticityRule
 from jaxsnn.plasticity.scaling import SCALING
 from jaxsnn.plasticity.short_term import SHORT_TERM, SHORT_TERM_DEPRESSION
@@ -43,6 +43,7 @@ RULES: Mapping[str, PlasticityRule] = MappingProxyType(
         "HEBB_SOFT": HEBB_SOFT,
         "OJA": OJA,
         "BCM": BCM,
+        "RATE_STDP": RATE_STDP,
     }
 )
 """All rules by the name they are imported by."""
@@ -55,6 +56,7 @@ __all__ = [
     "HEBB_SOFT",
     "INHIBITORY_STDP",
     "OJA",
+    "RATE_STDP",
     "REWARD_STDP",
     "RULES",
     "SCALING",

@@ -1,7 +1,14 @@
-"""Hebbian rules of rates: x of the source, y of the target, which is the weighted sum of its inputs.
+"""Rules of rates: x of the source, y of the target, which is the weighted sum of its inputs.
 
-The weights change slowly on the scale 1/eta. Bounds are hard (the change is cut off where w would leave them; this
-counts on Euler's method) or soft (the change becomes proportional to the distance from them).
+In Hebbian rules the weights change slowly on the scale 1/eta. Bounds are hard (the change is cut off where w would
+leave them; this counts on Euler's method) or soft (the change becomes proportional to the distance from them).
+
+`RATE_STDP` is pair STDP for rates: xhat and yhat are the rates low-pass filtered with the exponential window, and
+
+    dw/dt = w_max (A_plus y xhat - A_minus yhat x),    w cut off at 0 and w_max in every step.
+
+It lives on the order of a step, as the two terms almost cancel: first the weighted sums, then the traces, then the
+weights, which see the new traces (see the rule's comments). Its mean drift for given statistics is a closed form.
 """
 
 from __future__ import annotations
@@ -10,9 +17,9 @@ from typing import Any
 
 from jaxsnn.citation import Citation
 from jaxsnn.plasticity.rule import PlasticityRule
-from jaxsnn.units import Hz, second
+from jaxsnn.units import Hz, ms, second
 
-__all__ = ["BCM", "HEBB_HARD", "HEBB_SOFT", "OJA"]
+__all__ = ["BCM", "HEBB_HARD", "HEBB_SOFT", "OJA", "RATE_STDP"]
 
 _SUM = "y_post = w*x_pre : 1 (summed)"
 
@@ -61,3 +68,36 @@ BCM = _rate_rule(
     tau_theta=1 * second,
     w_max=10.0,
 )
+
+# A step of length dt, as its slots have it: sums over synapses (groups, before the neurons) give y from the weights of
+# the step before; Euler's method gives xhat += dt/tau (x - xhat), and yhat likewise (groups); order 1 puts the weights
+# behind, so that they read the new traces; then they are cut off (after_groups). Several sums into y add up, and a rate
+# that arrives late is read by `delayed`.
+RATE_STDP = PlasticityRule(
+    name="pair STDP of rates",
+    equations="""
+    dw/dt = w_max*A_plus*y_post*xhat_pre - w_max*A_minus*yhat_post*x_pre : 1 (clock-driven)
+    y_post = gain*w*x_pre : Hz (summed)
+    """,
+    source_equations="x : Hz\ndxhat/dt = (x - xhat)/tau : Hz",
+    neuron_equations="y : Hz\ndyhat/dt = (y - yhat)/tau : Hz",
+    every_step="w = clip(w, 0, w_max)",
+    values={
+        "tau": 20 * ms, "A_plus": 0.05 * second, "A_minus": 0.0500125 * second, "w_max": 1 / 256, "gain": 1.0,
+    },
+    initial={"w": "0.5*w_max"},
+    bounds={"w": (0, "w_max")},
+    method="euler",
+    order=1,
+    neuron_method="euler",
+    citation=Citation(
+        "R. Kempter, W. Gerstner, J. L. van Hemmen", 1999, "Phys. Rev. E 59: 4498-4514", "10.1103/PhysRevE.59.4498"
+    ),
+    # Numbers of its Figure 4 (direct pathway, 256 inputs), whose discrete steps these are.
+    values_from=Citation(
+        "M. W. H. Remme, U. Bergmann, D. Alevi, S. Schreiber, H. Sprekeler, R. Kempter",
+        2021,
+        "PLoS Comput. Biol. 17: e1009681",
+        "10.1371/journal.pcbi.1009681",
+    ),
+)  # fmt: skip

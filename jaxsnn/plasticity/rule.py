@@ -41,6 +41,10 @@ class PlasticityRule:
         bounds: Between what a variable stays: names of values or numbers, None without a limit.
         delays: Delay of a pathway, as the name of one of the values.
         method: Integration scheme of what is integrated in every step.
+        order: Its place among what happens in the same slot. Neurons are 0: with 1 the synapses read what their neurons
+            have become in this step.
+        every_step: Statements for all synapses, in every step after the integration: ``"w = clip(w, 0, w_max)"``.
+        neuron_method: Integration scheme that ``source_equations`` and ``neuron_equations`` count on, if they do.
         values_from: Source of the numbers.
         patterns: Named sets of values; see `pattern`.
 
@@ -67,6 +71,9 @@ class PlasticityRule:
     bounds: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
     delays: Mapping[str, str] = field(default_factory=dict)
     method: str | None = None
+    order: int = 0
+    every_step: str = ""
+    neuron_method: str | None = None
     values_from: Citation | None = None
     patterns: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
@@ -87,6 +94,7 @@ class PlasticityRule:
             "on_pre": self._pathways().get("pre", ""),
             **pathways,
             "on_post": self.on_post,
+            "in every step": self.every_step,
             "source neurons": self.source_equations,
             "target neurons": self.neuron_equations,
             "reset of the target neurons": self.neuron_reset,
@@ -94,8 +102,11 @@ class PlasticityRule:
         for what, text in texts.items():
             if lines(text):
                 parts += [f"{what}:", *(f"    {line}" for line in lines(text))]
-        if self.method is not None:
-            parts.append(f"method: {self.method}")
+        for what, value in (("method", self.method), ("method of the neurons", self.neuron_method)):
+            if value is not None:
+                parts.append(f"{what}: {value}")
+        if self.order:
+            parts.append(f"order: {self.order}")
         for key, value in self.delays.items():
             parts.append(f"delay of {key}: {value}")
         for what, table in (("values", self.values), ("initial", self.initial)):
@@ -143,7 +154,7 @@ class PlasticityRule:
         """One rule of two that act on the same synapses: this one's statements first, then the other's.
 
         A line that both have counts once; a parameter of one (``w : 1``) may have an equation in the other. Where both
-        have an initial value or bounds, this one's stand.
+        have an initial value or bounds, this one's stand; of two orders the later.
 
         >>> from jaxsnn.plasticity import SHORT_TERM, STDP
         >>> both = STDP.combined(SHORT_TERM)
@@ -159,11 +170,13 @@ class PlasticityRule:
             ArgumentError: where a name means different things in the two.
         """
         title = name or f"{self.name} with {other.name}"
-        if None not in (self.method, other.method) and self.method != other.method:
-            raise ArgumentError(
-                f"{title}: one needs the method {self.method!r}, the other {other.method!r}; choose one for both with"
-                f" dataclasses.replace(rule, method=...)"
-            )
+        for what in ("method", "neuron_method"):
+            one, two = getattr(self, what), getattr(other, what)
+            if None not in (one, two) and one != two:
+                raise ArgumentError(
+                    f"{title}: one needs the {what.replace('_', ' ')} {one!r}, the other {two!r}; choose one for both"
+                    f" with dataclasses.replace(rule, {what}=...)"
+                )
         pathways: dict[str, str] = {}
         for key in dict.fromkeys((*self._pathways(), *other._pathways())):
             pathways[key] = joined(self._pathways().get(key, ""), other._pathways().get(key, ""))
@@ -178,6 +191,9 @@ class PlasticityRule:
             neuron_reset=joined(self.neuron_reset, other.neuron_reset),
             bounds={**other.bounds, **self.bounds},
             method=self.method or other.method,
+            neuron_method=self.neuron_method or other.neuron_method,
+            order=max(self.order, other.order),
+            every_step=joined(self.every_step, other.every_step),
             patterns={},
             citation=replace(self.citation, journal=f"{self.citation.journal}; with {other.citation}"),
             values=merged_values(title, self.values, other.values),
@@ -213,7 +229,7 @@ class PlasticityRule:
         namespace: Mapping[str, Any] | None = None,
         method: Any = None,
         dt: Any = None,
-        order: int = 0,
+        order: int | None = None,
         name: str | None = None,
         **overrides: Any,
     ) -> Synapses:
@@ -227,7 +243,7 @@ class PlasticityRule:
             equations: Further lines of each synapse.
             delay: Of transmission and rule alike, as for `Synapses`.
             namespace: Values of further names, such as those in ``transmit``.
-            method, dt, order, name: As for `Synapses`.
+            method, dt, order, name: As for `Synapses`; the rule knows which method and order it needs.
             **overrides: Other constants or initial values by name. A constant given as text or as an array (one value
                 a synapse) becomes a parameter of each synapse.
 
@@ -264,9 +280,11 @@ class PlasticityRule:
             method=self.method if method is None else method,
             dt=dt,
             namespace={**(namespace or {}), **{n: v for n, v in constants.items() if n not in each}},
-            order=order,
+            order=self.order if order is None else order,
             name=name,
         )
+        if self.every_step:
+            wires.run_regularly("\n".join(lines(self.every_step)), when="after_groups", order=wires.order)
         if connect:
             wires.connect(**(connect if isinstance(connect, Mapping) else {}))
             self.initialise(wires, **given)
@@ -305,4 +323,11 @@ class PlasticityRule:
                 f"{self.name}: the {what} {group.name} has no variable {variable(missing[0])!r}; add to its equations\n"
                 + "\n".join(missing)
                 + re.sub(r"\n\s*", "\n", reset)
+            )
+        method = getattr(group._parent, "method", None)
+        if "/dt" in needed and self.neuron_method not in (None, method):
+            raise ArgumentError(
+                f"{self.name}: its steps are those of method={self.neuron_method!r} in the neurons too, and the {what}"
+                f" {group.name} has method={method!r}; write that method there, or take any with"
+                f" dataclasses.replace(rule, neuron_method=None)"
             )

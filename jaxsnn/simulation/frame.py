@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,11 +13,12 @@ import jax.numpy as jnp
 from jaxsnn.codegen.lower import Block
 from jaxsnn.program import Code, Key, Link, Program, Ref, Window
 from jaxsnn.random import Draw, Words, name_words, step_words
+from jaxsnn.simulation.connections import Pattern
 from jaxsnn.simulation.gradient.setting import Gradient
 from jaxsnn.simulation.gradient.spikes import blend, expected
 from jaxsnn.simulation.state import Layout, Params, Tables
 
-__all__ = ["Frame", "Setting", "prepare_block", "run_block"]
+__all__ = ["Frame", "Setting", "prepare_block", "run_block", "run_shaped"]
 
 Array = Any
 
@@ -105,24 +107,38 @@ class Frame:
             return whole[self.value(link.variable) + link.first]
         return whole[self.tables.indices[link.table]] if link.table else whole
 
-    def read(self, ref: Ref, window: Window, every: int = 1) -> Array:
-        """A name of code that runs over a window."""
+    def read(self, ref: Ref, window: Window, every: int = 1, pattern: Pattern | None = None) -> Array:
+        """A name of code that runs over a window; with a pattern, in a shape that broadcasts to the pattern's."""
         if ref.owner == "clock":
             return self.clock(ref.name, every)
         if ref.via == "index":
-            return jnp.arange(window.size, dtype=jnp.int32)
+            return _shaped(jnp.arange(window.size, dtype=jnp.int32), pattern)
         whole = self.value(ref.key)
         if ref.via == "scalar":
             return whole.reshape(()) if whole.shape == (1,) else whole
         if ref.via in ("pre", "post"):
-            return whole[self.end(window.owner, ref.via)]
+            return pattern.read(whole, ref.via) if pattern else whole[self.end(window.owner, ref.via)]
         if ref.via.startswith("at:"):
-            return whole[self.tables.indices[ref.via.removeprefix("at:")]]
-        return _slice(whole, window)
+            return _shaped(whole[self.tables.indices[ref.via.removeprefix("at:")]], pattern)
+        if pattern and ref.key in ((window.owner, "i"), (window.owner, "j")):
+            return pattern.number(whole, "pre" if ref.name == "i" else "post")
+        return _shaped(_slice(whole, window), pattern)
 
-    def arguments(self, names: Iterable[str], scope: Mapping[str, Ref], window: Window, every: int) -> list[Array]:
+    def arguments(
+        self,
+        names: Iterable[str],
+        scope: Mapping[str, Ref],
+        window: Window,
+        every: int,
+        pattern: Pattern | None = None,
+    ) -> list[Array]:
         """The values of names in code that runs over a window, ``dt`` of its own clock among them."""
-        return [self.clock(n, every) if n == "dt" else self.read(scope[n], window, every) for n in names]
+        return [self.clock(n, every) if n == "dt" else self.read(scope[n], window, every, pattern) for n in names]
+
+    def pattern(self, block: Block, window: Window) -> Pattern | None:
+        """How the synapses of a window are connected, if a rule says it and the code takes arrays of any shape."""
+        found = self.tables.patterns.get(window.owner)
+        return found if found and block.elementwise and window.size == math.prod(found.shape) else None
 
     def part(self, key: Key, window: Window) -> Array:
         """A variable in a window of its owner."""
@@ -160,9 +176,10 @@ class Frame:
         """The random key of an operation in this run, with the step from which steps are counted."""
         return *name_words(self.tables.key, name), jnp.asarray(self.tables.origin).astype(jnp.uint32)
 
-    def draw(self, name: str, window: Window) -> Any:
+    def draw(self, name: str, window: Window, pattern: Pattern | None = None) -> Any:
         """Random numbers for the elements of a window."""
-        draw = Draw(self.words(name), jnp.arange(window.size, dtype=jnp.int32), self.setting.dtype)
+        elements = _shaped(jnp.arange(window.size, dtype=jnp.int32), pattern)
+        draw = Draw(self.words(name), elements, self.setting.dtype)
         return expected(draw, self.setting.gradient)
 
     def spread(self, value: Array, window: Window) -> Array:
@@ -177,7 +194,8 @@ class Frame:
 
 def prepare_block(block: Block, code: Code, window: Window, every: int, frame: Frame) -> tuple[Any, ...]:
     """The hoisted values of a block."""
-    return block.prepare(*frame.arguments(block.constants, code.scope, window, every))
+    pattern = frame.pattern(block, window)
+    return block.prepare(*frame.arguments(block.constants, code.scope, window, every, pattern))
 
 
 def run_block(
@@ -189,10 +207,31 @@ def run_block(
     prepared: tuple[Any, ...],
     name: str,
 ) -> tuple[Any, ...]:
-    """The results of a block in this step."""
-    draw = frame.draw(name, window) if block.draws else None
-    return block.run(*frame.arguments(block.reads, code.scope, window, every), *prepared, draw)
+    """The results of a block in this step, one for each element of the window or one for all."""
+    results, pattern = run_shaped(block, code, window, every, frame, prepared, name)
+    if pattern is None:
+        return results
+    return tuple(jnp.broadcast_to(r, pattern.shape).reshape(-1) if jnp.ndim(r) else r for r in results)
+
+
+def run_shaped(
+    block: Block,
+    code: Code,
+    window: Window,
+    every: int,
+    frame: Frame,
+    prepared: tuple[Any, ...],
+    name: str,
+) -> tuple[tuple[Any, ...], Pattern | None]:
+    """The results of a block, and the pattern of connections to whose shape they broadcast, if there is one."""
+    pattern = frame.pattern(block, window)
+    draw = frame.draw(name, window, pattern) if block.draws else None
+    return block.run(*frame.arguments(block.reads, code.scope, window, every, pattern), *prepared, draw), pattern
 
 
 def _slice(whole: Array, window: Window) -> Array:
     return whole if whole.shape[0] == window.size else whole[window.start : window.stop]
+
+
+def _shaped(values: Array, pattern: Pattern | None) -> Array:
+    return values.reshape(pattern.shape) if pattern else values

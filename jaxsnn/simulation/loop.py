@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
+from jaxsnn.simulation.connections import Matrices
 from jaxsnn.simulation.fused import Fused
 from jaxsnn.simulation.state import Params, State
 from jaxsnn.simulation.step import Step
@@ -42,17 +43,18 @@ class Plain:
         self.tables = state.tables
         self.ready = ready
         self.float_spikes = float_spikes
+        self.matrices = Matrices.of(step.setting.program, state.tables.patterns)
 
     def enter(self, state: State, length: int) -> State:
-        return replace(state, tables=None)  # type: ignore[arg-type]
+        return replace(state, values=self.matrices.fold(state.values), tables=None)  # type: ignore[arg-type]
 
     def __call__(self, carry: State, first: Array, inputs: Inputs = None) -> tuple[State, dict[str, Any]]:
-        whole = replace(carry, tables=self.tables)
-        new, record = self.step(self.params, self.ready, whole, inputs, self.float_spikes)
-        return replace(new, tables=None), record  # type: ignore[arg-type]
+        state, _ = self.leave(carry)
+        new, record = self.step(self.params, self.ready, state, inputs, self.float_spikes)
+        return self.enter(new, 1), record
 
     def leave(self, carry: State) -> tuple[State, dict[str, Any]]:
-        return replace(carry, tables=self.tables), {}
+        return replace(carry, values=self.matrices.unfold(carry.values), tables=self.tables), {}
 
 
 def way_through(step: Step, params: Params, state: State, inputs: Inputs = None, float_spikes: bool = False) -> Way:

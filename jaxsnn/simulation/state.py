@@ -12,6 +12,7 @@ import numpy as np
 from jaxsnn.errors import ArgumentError, did_you_mean
 from jaxsnn.events import Wiring
 from jaxsnn.program import Key, Program
+from jaxsnn.simulation.connections import Pattern
 
 __all__ = ["Layout", "Params", "Schedule", "State", "Tables", "layout_of"]
 
@@ -41,7 +42,7 @@ class Tables:
 
     key: random key of the run; values: integer and boolean parameters, and delays that code reads; wirings:
     connectivity of each pathway; schedules: of spike generators; indices: elements that monitors record; origin: the
-    step from which random numbers are counted.
+    step from which random numbers are counted; patterns: of synapses that are connected by a simple rule.
     """
 
     key: Array
@@ -50,6 +51,7 @@ class Tables:
     schedules: dict[str, Schedule]
     indices: dict[str, Array]
     origin: Array
+    patterns: dict[str, Pattern] = field(default_factory=dict)
 
 
 @jax.tree_util.register_dataclass

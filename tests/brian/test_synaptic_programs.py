@@ -148,12 +148,19 @@ def test_synapses_onto_synapses(brian, x64):
 
     def modulated(lib):
         source, target, control = cells(lib, 5, 3), cells(lib, 4, 4), cells(lib, 3, 5)
-        plastic = lib.Synapses(source, target, "w : 1\ng : 1\nm : 1", on_pre="v_post += w*g; g *= 0.99")
+        # With names: those given by number decide who comes first, and 10 sorts before 9.
+        plastic = lib.Synapses(
+            source, target, "w : 1\ng : 1\nm : 1", on_pre="v_post += w*g; g *= 0.99", name="modulated_weights"
+        )
         plastic.connect(**dict(zip("ij", pairs(5, 4, 0.7, 1), strict=True)))
         plastic.g = 1
         plastic.w = "0.1 + 0.01*i"
         gate = lib.Synapses(
-            control, plastic, "a : 1\nm_post = a*v_pre : 1 (summed)", on_pre="g_post += a; w_post += 0.1*m_post"
+            control,
+            plastic,
+            "a : 1\nm_post = a*v_pre : 1 (summed)",
+            on_pre="g_post += a; w_post += 0.1*m_post",
+            name="modulating_gate",
         )
         gate.connect("(i + j) % 2 == 0")
         gate.a = "0.02*(i + 1)"

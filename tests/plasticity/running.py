@@ -77,12 +77,12 @@ def run(
     lib = OURS if brian is None else brian
     changed = rule.with_values(**overrides)
     values = {n: v if brian is None else to_brian(brian, v) for n, v in changed.values.items()}
-    source = firing(lib, pre, duration, rule.source_equations, "", {})
+    source = firing(lib, pre, duration, rule.source_equations, "", values)
     equations = "\n".join((neuron, rule.neuron_equations))
     target = firing(lib, post, duration, equations, rule.neuron_reset, values)
     for group, given in ((source, source_values), (target, target_values)):
         for name, value in (given or {}).items():
-            setattr(group, name, value)
+            setattr(group, name, value if brian is None else to_brian(brian, value))
     connect = connect or {"j": "i"}
     if brian is None:
         synapses = rule.synapses(source, target, transmit=transmit, connect=connect, **overrides)
@@ -97,7 +97,10 @@ def run(
             method=changed.method,
             delay={key: values[name] for key, name in changed.delays.items()} or None,
             namespace=values,
+            order=changed.order,
         )
+        if changed.every_step:
+            synapses.run_regularly(changed.every_step, when="after_groups", order=changed.order)
         synapses.connect(**connect)
         for name, value in changed.initial.items():
             setattr(synapses, name, to_brian(brian, value))

@@ -13,6 +13,7 @@ from jaxsnn.errors import ArgumentError
 from jaxsnn.plasticity import (
     CALCIUM,
     OJA,
+    RATE_STDP,
     RULES,
     SCALING,
     SHORT_TERM,
@@ -49,6 +50,7 @@ FAST = {
     "HEBB_SOFT": {"eta": 100 * Hz},
     "OJA": {"eta": 20 * Hz},
     "BCM": {"eta": 50 * Hz, "tau_theta": 10 * ms},
+    "RATE_STDP": {"A_plus": 400 * second, "A_minus": 300 * second, "w_max": 1.0, "tau": 2 * ms},
 }
 
 
@@ -61,7 +63,8 @@ def busy(name, duration=300, rate=300, brian=None, **arguments):
     """Three neurons onto two, all of them firing a lot."""
     rule = RULES[name]
     target = {"d": [0.0, 3.0]} if "d_post" in rule.equations else {}
-    source = {"x": [0.4, 1.0, 0.7]} if rule.source_equations else {}
+    x = np.array([0.4, 1.0, 0.7])
+    source = {"x": x * Hz if "x : Hz" in rule.source_equations else x} if rule.source_equations else {}
     return run(
         rule,
         trains(3, rate, duration, 1),
@@ -105,7 +108,8 @@ def test_runs_in_float32_within_its_bounds(name):
 def test_prints_everything(name):
     rule = RULES[name]
     shown = str(rule)
-    texts = [rule.equations, *rule._pathways().values(), rule.on_post, rule.neuron_equations, rule.neuron_reset]
+    texts = [rule.equations, *rule._pathways().values(), rule.on_post, rule.every_step]
+    texts += [rule.source_equations, rule.neuron_equations, rule.neuron_reset]
     for line in "\n".join(texts).splitlines():
         assert line.strip() in shown
     for constant, value in rule.values.items():
@@ -117,7 +121,8 @@ def test_prints_everything(name):
 @every_rule
 def test_every_value_is_used(name):
     rule = RULES[name]
-    texts = [rule.equations, str(rule.pre_code()), rule.on_post, rule.neuron_equations, rule.neuron_reset]
+    texts = [rule.equations, str(rule.pre_code()), rule.on_post, rule.every_step]
+    texts += [rule.neuron_equations, rule.neuron_reset]
     texts += [str(v) for v in (*rule.initial.values(), *rule.delays.values())]
     assert set(rule.values) <= set(re.findall(r"\w+", " ".join(texts)))
     for table in rule.patterns.values():
@@ -226,6 +231,31 @@ def test_pattern():
     assert strip(CALCIUM.pattern("cortical slices").values["D"], ms.dim, "") == pytest.approx(4.6098e-3)
 
 
+def rate_neurons(method="euler", name="rates"):
+    equations = f"{RATE_STDP.source_equations}\n{RATE_STDP.neuron_equations}"
+    return NeuronGroup(2, equations, method=method, namespace=RATE_STDP.values, name=name)
+
+
+def test_order_and_statements_of_every_step(x64):
+    """Order 1 unless another is asked for; two rules cut off one after the other."""
+    both = RATE_STDP.combined(replace(SCALING, equations="w : 1", neuron_equations="", every_step="w = 0.25*w_max"))
+    assert both.order == 1
+    assert both.every_step.splitlines() == ["w = clip(w, 0, w_max)", "w = 0.25*w_max"]
+    neurons = rate_neurons()
+    neurons.x = [1, 2] * Hz
+    assert RATE_STDP.synapses(neurons, neurons, order=3).order == 3
+    wires = both.synapses(neurons, neurons, connect=True, name="wires")
+    network = Network(neurons, wires, dt=5 * ms, dtype="float64")
+    network.run(5 * ms)
+    assert wires.order == 1
+    np.testing.assert_allclose(wires.w[:], 1 / 1024)
+    np.testing.assert_allclose(neurons.y[:] / Hz, 3 / 512)  # the sum of the weights as they were
+    text = str(network)
+    names = ("wires_summed_variable_y_post", "rates_stateupdater", "wires_stateupdater", "wires_run_regularly")
+    places = [text.index(f"{name}:") for name in names]
+    assert places == sorted(places)
+
+
 PLAIN = {"source": lambda: PoissonGroup(2, 1 * Hz), "target": lambda: NeuronGroup(2, "v : volt")}
 
 
@@ -242,6 +272,9 @@ PLAIN = {"source": lambda: PoissonGroup(2, 1 * Hz), "target": lambda: NeuronGrou
         (lambda s, t: OJA.synapses(s, t), "the source"),
         (lambda s, t: STDP.combined(STDP_MULTIPLICATIVE.with_values(tau_plus=5 * ms)), "make them equal"),
         (lambda s, t: SCALING.combined(VOLTAGE_STDP), "has two equations"),
+        (lambda s, t: RATE_STDP.synapses(rate_neurons("exact"), rate_neurons(name="more")), "write that method there"),
+        (lambda s, t: RATE_STDP.synapses(rate_neurons(), rate_neurons(None, "more")), "target more has method=None"),
+        (lambda s, t: RATE_STDP.combined(replace(OJA, method=None, neuron_method="rk2")), "the neuron method 'euler'"),
     ],
 )
 def test_errors_say_what_to_write(call, part):

@@ -9,8 +9,10 @@ from typing import Any
 import jax.numpy as jnp
 from jax import lax
 
+from jaxsnn.codegen.lower import Block
 from jaxsnn.program import Key, Ref, Window
 from jaxsnn.random import CounterDraw, Words, step_words
+from jaxsnn.simulation.connections import Pattern
 from jaxsnn.simulation.frame import Frame
 
 __all__ = ["Tile"]
@@ -47,7 +49,11 @@ class Tile(Frame):
     def value(self, key: Key) -> Array:
         return self.values[key] if key in self.values else self.constants[key]
 
-    def read(self, ref: Ref, window: Window, every: int = 1) -> Array:
+    def pattern(self, block: Block, window: Window) -> None:
+        """A program of a kernel holds neurons, never synapses."""
+        return
+
+    def read(self, ref: Ref, window: Window, every: int = 1, pattern: Pattern | None = None) -> Array:
         if ref.owner == "clock":
             return self.clock(ref.name, every)
         return self.element if ref.via == "index" else self.value(ref.key)
@@ -66,7 +72,7 @@ class Tile(Frame):
     def words(self, name: str) -> Words:
         return step_words(self.seeds[name], self.step)
 
-    def draw(self, name: str, window: Window) -> CounterDraw:
+    def draw(self, name: str, window: Window, pattern: Pattern | None = None) -> CounterDraw:
         return CounterDraw(self.words(name), self.element, self.setting.dtype)
 
     def spread(self, value: Array, window: Window) -> Array:

@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxsnn.simulation.connections import Matrices
 from jaxsnn.simulation.frame import Setting
 from jaxsnn.simulation.gradient.layers import Layer, layered, merged, over_time, whole
 from jaxsnn.simulation.gradient.loop import nested_scan, plan, residual_bytes, tree_bytes
@@ -83,26 +84,31 @@ class Twin:
         """All steps of a layer: its part of the state, the records, and the spikes that it sends."""
         sent = {f"{op.source.owner}.{op.event}" for op in (self.step.parts[k].operation for k in layer.sends)}
 
+        matrices = Matrices.of(self.setting.program, start.tables.patterns)
+
         def one(constants: Any, carry: State, given: Any) -> tuple[State, Any]:
             params, prepared, tables = constants
             inputs, fed = given
-            new, record = self.step(
-                params, prepared, replace(carry, tables=tables), inputs, float_spikes, layer.places, fed
-            )
+            state = replace(carry, values=matrices.unfold(carry.values), tables=tables)
+            new, record = self.step(params, prepared, state, inputs, float_spikes, layer.places, fed)
             spikes = {path: new.events[path] for path in sent}
-            return replace(new, tables=None), (record, spikes)  # type: ignore[arg-type]
+            values = matrices.fold(new.values)
+            return replace(new, values=values, tables=None), (record, spikes)  # type: ignore[arg-type]
 
         moving = layer.part_of(start)
+        moving = replace(moving, values=matrices.fold(moving.values))
         if layer.memoryless:
             when = start.step + jnp.arange(steps, dtype=start.step.dtype)
             states, found = jax.vmap(lambda step, given: one(constants, replace(moving, step=step), given))(when, given)
-            return jax.tree.map(lambda x: x[-1], states), found
+            last = jax.tree.map(lambda x: x[-1], states)
+            return replace(last, values=matrices.unfold(last.values)), found
         lengths = self._segments(one, constants, moving, given, steps, layers)
 
         def body(carry: State, given: Any) -> tuple[State, Any]:
             return one(constants, carry, given)
 
-        return nested_scan(body, moving, given, steps, lengths, self.gradient.truncate is not None, self.unroll)
+        last, found = nested_scan(body, moving, given, steps, lengths, self.gradient.truncate is not None, self.unroll)
+        return replace(last, values=matrices.unfold(last.values)), found
 
     def _segments(
         self, one: Callable[..., Any], constants: Any, moving: Any, inputs: Any, steps: int, layers: int
