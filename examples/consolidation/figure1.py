@@ -16,7 +16,7 @@ How it was checked: output spikes and weights of three cells with 100 inputs eac
 plain program that follows the equations step by step (weights to 1e-12). A run in pieces with a stored state between
 them has the same bits as one without. After 10 minutes one trial in each direction has come to a correlation of 0.137
 (reference 0.158, standard deviation of a trial 0.03) and of -0.088 (-0.054, 0.035), after a change by 0.171 and -0.054.
-How long it takes: a step 6.8 us for one cell and 191 us for 29 of them on one core of a CPU, so 1 minute for the small
+How long it takes: a step 6.9 us for one cell and 194 us for 29 of them on one core of a CPU: 1 to 2 minutes for the small
 size and 20 for one hour of 5 cells; 29 cells are for a GPU.
 
     python examples/consolidation/figure1.py                # 60 minutes of biological time, 29 cells: for a GPU
