@@ -12,8 +12,12 @@ Panels. A: plastic weights against those of the teaching pathway, at first and i
 the teaching pathway 5 ms later (thin: trials, thick: mean, circles: reference). C: the same 5 ms earlier.
 D: correlation after 60 minutes (or in the end) against the delay, one trial each; at 5 ms the trials of B.
 
-How it was checked: TODO
-How long it takes: TODO
+How it was checked: output spikes and weights of three cells with 100 inputs each, in both directions, are those of a
+plain program that follows the equations step by step (weights to 1e-12). A run in pieces with a stored state between
+them has the same bits as one without. After 10 minutes one trial in each direction has come to a correlation of 0.137
+(reference 0.158, standard deviation of a trial 0.03) and of -0.088 (-0.054, 0.035), after a change by 0.171 and -0.054.
+How long it takes: a step 6.9 us for one cell and 194 us for 29 of them on one core of a CPU: 1 to 2 minutes for the small
+size and 20 for one hour of 5 cells; 29 cells are for a GPU.
 
     python examples/consolidation/figure1.py                # 60 minutes of biological time, 29 cells: for a GPU
     python examples/consolidation/figure1.py --minutes 300 --checkpoint FILE --stop-after-seconds 500   # and again
@@ -179,16 +183,19 @@ for axes, delay, title, colour in panels:
     axes.plot(t, r.mean(1), color=colour, linewidth=2.5, label="mean")
     known = {minute: mean for minute, (mean, _) in REFERENCE[delay].items() if minute <= end + 1e-6}
     if known:
-        axes.plot(list(known), list(known.values()), "o", color="k", markerfacecolor="none", label="reference in C")
+        axes.plot(
+            list(known), list(known.values()), "o", color="k", markerfacecolor="none", clip_on=False, label="reference"
+        )
     axes.axhline(0, color="0.7", linewidth=0.8, linestyle=":")
     axes.set(xlabel="time (min)", ylabel="correlation of the weights", ylim=(-0.2, 1), xlim=(0, end))
     axes.set_title(title, loc="left")
-    axes.legend(frameon=False, loc="upper left")
+    axes.legend(frameon=False, loc="lower right" if delay > 0 else "upper right")
 d.plot(sweep, after, "o-", color="#0072B2", linewidth=1, markersize=5)
 spread = at(seen)[groups[5.0]]
 d.plot(np.full(spread.size, 5.0), spread, "_", color="#0072B2", markersize=8)
 d.axhline(0, color="0.7", linewidth=0.8, linestyle=":")
 d.set(xlabel="delay of the teaching pathway (ms)", ylabel="correlation of the weights", ylim=(-0.2, 1))
+d.set_xlim(0, max(sweep) + 5)
 d.set_title(f"D  after {seen:g} min", loc="left")
 OUT.mkdir(parents=True, exist_ok=True)
 fig.savefig(OUT / "figure1.png", dpi=120)
