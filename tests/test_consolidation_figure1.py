@@ -211,10 +211,10 @@ def test_kernels_do_what_operations_do(cell, x64):
         if interpreted:
             with triton.interpreted():
                 simulation = cells.net.compile()
-                state, record = simulation.run(*simulation.init(2), 80)
+                state, record = simulation.run(*simulation.init(2), 120)
         else:
             simulation = cells.net.compile()
-            state, record = simulation.run(*simulation.init(2), 80)
+            state, record = simulation.run(*simulation.init(2), 120)
         spikes.append(record["all_spikes"].dense())
         weights.append(state["plastic"]["w"])
     assert spikes[0].sum() > 3

@@ -16,13 +16,13 @@ How it was checked: output spikes and weights of three cells with 100 inputs eac
 plain program that follows the equations step by step (weights to 1e-12). A run in pieces with a stored state between
 them has the same bits as one without. After 10 minutes one trial in each direction has come to a correlation of 0.137
 (reference 0.158, standard deviation of a trial 0.03) and of -0.088 (-0.054, 0.035), after a change by 0.171 and -0.054.
-How long it takes: a step 6.9 us for one cell and 194 us for 29 of them on one core of a CPU: 1 to 2 minutes for the small
-size and 20 for one hour of 5 cells; 29 cells are for a GPU.
+How long it takes: --small 80 s of processor time on a busy CPU with 2 cores, imports and compilation included. A step
+takes 6.9 us for one cell and 194 us for 29 of them on one core: those are for a GPU.
 
     python examples/consolidation/figure1.py                # 60 minutes of biological time, 29 cells: for a GPU
     python examples/consolidation/figure1.py --minutes 300 --checkpoint FILE --stop-after-seconds 500   # and again
     python examples/consolidation/figure1.py --from FILE    # draw what an earlier run has recorded
-    python examples/consolidation/figure1.py --small        # 5 cells, 3 minutes (also with JAXSNN_EXAMPLE_SMALL=1)
+    python examples/consolidation/figure1.py --small        # 5 cells, 2 minutes (also with JAXSNN_EXAMPLE_SMALL=1)
 """
 
 import argparse
@@ -49,7 +49,7 @@ SMALL = "--small" in sys.argv or bool(os.environ.get("JAXSNN_EXAMPLE_SMALL"))
 options = argparse.ArgumentParser(description=__doc__.split("\n")[0])
 add = options.add_argument
 add("--small", action="store_true", help="a size for a CPU: other defaults of the next three")
-add("--minutes", type=float, default=3 if SMALL else 60, help="biological time (default: %(default)s)")
+add("--minutes", type=float, default=2 if SMALL else 60, help="biological time (default: %(default)s)")
 add("--seeds", type=int, default=2 if SMALL else 10, help="trials in each direction (default: %(default)s)")
 add(
     "--delays",
