@@ -240,3 +240,20 @@ def test_ten_minutes(cell):
     assert reversed_ == pytest.approx(-0.054, abs=3 * 0.035)
     assert forward - reversed_ > 0.1
     assert 14 < courses[0].rates()[-1, 0] < 19
+
+
+def test_trials_alone_are_reproducible_and_join_to_one_course(cell):
+    trials = [cell.Trial(0, 5.0), cell.Trial(1, -5.0)]
+    parts = [cell.run_alone(trial, 0.01, piece=0.3) for trial in trials]
+    again = cell.run_alone(trials[1], 0.01, piece=0.3)
+    np.testing.assert_array_equal(again.last, parts[1].last)
+    whole = cell.Course.joined(parts)
+    np.testing.assert_array_equal(whole.delay, [5.0, -5.0])
+    np.testing.assert_allclose(whole.minutes, [0, 0.005, 0.01])
+    for k, part in enumerate(parts):
+        np.testing.assert_array_equal(whole.correlation[:, k], part.correlation[:, 0])
+        np.testing.assert_array_equal(whole.last[k], part.last[0])
+        assert part.spikes[-1, 0] > part.spikes[1, 0] > 0
+        assert not np.array_equal(part.last, part.first)
+    with pytest.raises(ValueError, match="same times"):
+        cell.Course.joined([parts[0], cell.run_alone(trials[0], 0.005, piece=0.3)])

@@ -198,6 +198,17 @@ class Course:
         rows = ("minutes", "correlation", "low", "high", "spikes")
         return replace(self, last=cells.weights(cells.plastic), **{name: getattr(self, name)[kept] for name in rows})
 
+    @staticmethod
+    def joined(courses: Sequence[Course]) -> Course:
+        """Trials of several runs that were recorded at the same times, as those of one."""
+        if any(not np.array_equal(course.minutes, courses[0].minutes) for course in courses):
+            raise ValueError("these runs were not recorded at the same times")
+        rows = {"correlation": 1, "low": 1, "high": 1, "spikes": 1} | dict.fromkeys(
+            ("seed", "delay", "first", "last", "teaching"), 0
+        )
+        values = {name: np.concatenate([getattr(c, name) for c in courses], axis) for name, axis in rows.items()}
+        return Course(minutes=courses[0].minutes, **values)
+
     def rates(self) -> np.ndarray:
         """(P, K) output rates in the pieces, in Hz."""
         return np.diff(self.spikes, axis=0) / (60 * np.diff(self.minutes)[:, None])
@@ -267,6 +278,33 @@ def run(
             saved = time.monotonic()
         tell(course, took)
     save()
+    return course
+
+
+def run_alone(
+    trial: Trial,
+    minutes: float,
+    piece: float = 600.0,
+    tell: Callable[[Course, float], None] = lambda course, seconds: None,
+) -> Course:
+    """One trial as a network of its own, with inputs drawn before each piece of ``piece`` seconds instead of in it.
+
+    The statistics are those of `Cells`, the spikes are others. For a CPU, which is quickest with few cells and few
+    random numbers.
+    """
+    cells = Cells([trial], inputs=snn.SpikeGeneratorGroup(1000, [], [] * second, name="inputs"))
+    course = Course.start(cells)
+    steps = round(piece / 1e-4)
+    for number in range(math.ceil(60 * minutes / piece - 1e-9)):
+        random = np.random.default_rng([trial.seed, int(trial.delay < 0), number])
+        # Of all inputs in all steps those that fire, each with probability rate*dt.
+        fired = np.unique(random.integers(0, cells.n * steps, random.binomial(cells.n * steps, 1e-3)))
+        first = round(float(cells.net.t / second) / 1e-4)
+        cells.inputs.set_spikes(fired % cells.n, (first + fired // cells.n) * 1e-4 * second)
+        begun = time.monotonic()
+        cells.net.run(min(piece, 60 * minutes - first * 1e-4) * second)
+        course = course.then(cells)
+        tell(course, time.monotonic() - begun)
     return course
 
 
