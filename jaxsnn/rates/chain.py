@@ -47,9 +47,9 @@ def learn(
         streams: Arrays (steps, inputs) of rates in hertz. A stage hears one of them, some steps later if it says so.
         dt: The time step in seconds.
         tau: The time constant of the traces (of the window) in seconds.
-        execution: ``"scan"``, a loop of steps of whole matrices: anywhere, and the one that can be differentiated.
-            ``"rows"``, a kernel in which every row goes through all steps by itself: on a GPU. None: rows on a GPU,
-            otherwise the loop.
+        execution: ``"scan"``, a loop of steps of whole matrices. ``"rows"``, a kernel in which every row goes through
+            all steps by itself: on an NVIDIA GPU. None: rows where that is possible, otherwise the loop. Derivatives
+            are those of the loop in any case.
 
     Returns:
         The weights of each stage after the last step. Batches are made by `jax.vmap`.
@@ -67,19 +67,24 @@ def learn(
     Source: R. Kempter, W. Gerstner, J. L. van Hemmen (1999), Phys. Rev. E 59: 4498-4514 (STDP of rates), in the
     discrete steps of M. W. H. Remme et al. (2021), PLoS Comput. Biol. 17: e1009681.
     """
-    stages, weights = tuple(stages), tuple(jnp.asarray(w) for w in weights)
-    streams = tuple(jnp.asarray(x) for x in streams)
+    stages, streams = tuple(stages), tuple(jnp.asarray(x) for x in streams)
+    weights = tuple(jnp.asarray(w) for w in weights)
     _check(stages, weights, streams)
+    kind = jnp.result_type(jnp.float32, *weights)
+    weights = tuple(w.astype(kind) for w in weights)
+    # A place in a stream is a number of 32 bits.
+    possible = triton.available(jax.default_backend()) and all(x.size < 2**31 for x in streams)
     if execution is None:
-        execution = "rows" if jax.default_backend() == "gpu" and triton.available("gpu") else "scan"
+        execution = "rows" if possible else "scan"
     if execution not in EXECUTIONS:
         raise ArgumentError(f"execution={execution!r} is not known.{did_you_mean(execution, EXECUTIONS)}")
-    if execution == "rows" and not triton.available(jax.default_backend()):
+    if execution == "rows" and not possible:
         raise ArgumentError(
-            f'execution="rows" is a kernel for NVIDIA GPUs, and this process computes on {jax.default_backend()}. '
+            f'execution="rows" is a kernel for NVIDIA GPUs and streams of less than 2^31 numbers; this process'
+            f" computes on {jax.default_backend()}, with streams of {[x.shape for x in streams]}. "
             'Write execution="scan", or leave it out.'
         )
-    return EXECUTIONS[execution](stages, weights, streams, dt, tau)
+    return EXECUTIONS[execution](stages, weights, streams, jnp.asarray(dt, kind), jnp.asarray(tau, kind))
 
 
 def _check(stages: tuple[Stage, ...], weights: tuple[Array, ...], streams: tuple[Array, ...]) -> None:
@@ -103,17 +108,11 @@ def _check(stages: tuple[Stage, ...], weights: tuple[Array, ...], streams: tuple
             raise ArgumentError(f"the weights of stage {k} are of shape {w.shape}; ({rows}, {inputs}) would fit.")
 
 
-def _scan(
-    stages: tuple[Stage, ...], weights: tuple[Array, ...], streams: tuple[Array, ...], dt: float, tau: float
-) -> tuple[Array, ...]:
-    """A loop of steps, each of which reads and writes whole matrices."""
-    return _scanned(stages, weights, streams, jnp.asarray(dt, weights[0].dtype), jnp.asarray(tau, weights[0].dtype))
-
-
 @jax.jit
-def _scanned(
+def _scan(
     stages: tuple[Stage, ...], weights: tuple[Array, ...], streams: tuple[Array, ...], dt: Array, tau: Array
 ) -> tuple[Array, ...]:
+    """A loop of steps, each of which reads and writes whole matrices."""
     kind, rows = weights[0].dtype, weights[0].shape[0]
     steps = streams[0].shape[0]
     heard = tuple(jnp.pad(streams[s.stream].astype(kind), ((s.lag, 0), (0, 0)))[:steps] for s in stages)
@@ -141,5 +140,14 @@ def _scanned(
     return weights
 
 
-EXECUTIONS: Mapping[str, Callable[..., tuple[Array, ...]]] = MappingProxyType({"scan": _scan, "rows": learn_rows})
+_rows = jax.custom_jvp(learn_rows)
+
+
+@_rows.defjvp
+def _rows_jvp(primals: tuple[Any, ...], tangents: tuple[Any, ...]) -> Any:
+    """A kernel has no derivative; the loop gives both, the weights and their derivative."""
+    return jax.jvp(_scan, primals, tangents)
+
+
+EXECUTIONS: Mapping[str, Callable[..., tuple[Array, ...]]] = MappingProxyType({"scan": _scan, "rows": _rows})
 """How the steps are carried out, by name."""

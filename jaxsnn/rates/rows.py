@@ -22,20 +22,15 @@ NUMBERS = ("gain", "coupling", "potentiation", "depression", "w_max")
 
 
 def learn_rows(
-    stages: tuple[Stage, ...], weights: tuple[Array, ...], streams: tuple[Array, ...], dt: float, tau: float
+    stages: tuple[Stage, ...], weights: tuple[Array, ...], streams: tuple[Array, ...], dt: Array, tau: Array
 ) -> tuple[Array, ...]:
     """`jaxsnn.rates.learn` row by row."""
-    rows, steps = weights[0].shape[0], streams[0].shape[0]
-    kind = jnp.float32
+    rows, steps, kind = weights[0].shape[0], streams[0].shape[0], weights[0].dtype
     launch = Launch()
     heard = [launch.read(x.astype(kind)) for x in streams]
-    numbers = launch.read(
-        jnp.stack(
-            [jnp.asarray(getattr(s, name), kind) for s in stages for name in NUMBERS]
-            + [jnp.asarray(dt, kind), jnp.asarray(tau, kind)]
-        )
-    )
-    own = [launch.change(w.astype(kind)) for w in weights]
+    given = [jnp.asarray(getattr(stage, name), kind) for stage in stages for name in NUMBERS]
+    numbers = launch.read(jnp.stack([*given, dt, tau]))
+    own = [launch.change(w) for w in weights]
     widths = [streams[s.stream].shape[1] for s in stages]
     sizes = [1 << max(5, int(np.ceil(np.log2(n)))) for n in widths]
 
@@ -46,8 +41,8 @@ def learn_rows(
         gain, coupling, up, down, most = (
             [memory.scalar(numbers, k * len(NUMBERS) + j) for k in range(len(stages))] for j in range(len(NUMBERS))
         )
-        dt = memory.scalar(numbers, len(stages) * len(NUMBERS))
-        part = dt / memory.scalar(numbers, len(stages) * len(NUMBERS) + 1)
+        dt = memory.scalar(numbers, len(given))
+        part = dt / memory.scalar(numbers, len(given) + 1)
         first = tuple(memory.load(w, at, on) for w, at, on in zip(own, places, live, strict=True))
         zeros = tuple(
             jnp.zeros(size, kind) if s.plastic else jnp.zeros(1, kind) for size, s in zip(sizes, stages, strict=True)
@@ -81,4 +76,4 @@ def learn_rows(
             memory.store(w, at, value, on)
 
     changed, _ = launch(lambda copies: Kernel(body, rows, warps=1, name="learn_rows"))
-    return tuple(new.astype(w.dtype) for new, w in zip(changed, weights, strict=True))
+    return changed

@@ -89,13 +89,14 @@ def test_a_batch_is_its_members(execution):
             np.testing.assert_allclose(batch[m], one([w[m] for w in weights])[k], rtol=0, atol=1e-6)
 
 
-def test_the_derivative_is_that_of_finite_differences(x64):
+@pytest.mark.parametrize("execution", ["scan", pytest.param("rows", marks=pytest.mark.gpu)])
+def test_the_derivative_is_that_of_finite_differences(execution, x64):
     stages, weights, streams = example(steps=30)
     free = [s if not s.plastic else Stage(s.gain, s.coupling, s.potentiation / 20, s.depression / 20) for s in stages]
 
     def total(rate):
         stage = Stage(0.5, 0.5, rate, free[1].depression, free[1].w_max, lag=2)
-        found = learn([free[0], stage, free[2]], weights, streams, dt=DT, tau=TAU, execution="scan")
+        found = learn([free[0], stage, free[2]], weights, streams, dt=DT, tau=TAU, execution=execution)
         return sum(jnp.sum(jnp.sin(w)) for w in found)
 
     rate, h = float(free[1].potentiation), 1e-5
@@ -128,5 +129,5 @@ def test_executions_are_known_and_work_here(monkeypatch):
     with pytest.raises(ArgumentError, match=r"execution='row' is not known\. Did you mean 'rows'"):
         learn([STAGE], [ONE], [LINE], dt=DT, tau=TAU, execution="row")
     monkeypatch.setattr(triton, "available", lambda backend: False)
-    with pytest.raises(ArgumentError, match=r'is a kernel for NVIDIA GPUs.*execution="scan"'):
+    with pytest.raises(ArgumentError, match=r'is a kernel for NVIDIA GPUs.*computes on cpu.*execution="scan"'):
         learn([STAGE], [ONE], [LINE], dt=DT, tau=TAU, execution="rows")
