@@ -259,13 +259,29 @@ def test_consolidation_figure2(run):
     assert together > 0.8
 
 
+def probabilities(text: str, group: str, pathway: str) -> dict[int, float]:
+    """A row of the table of figure4.py, by day."""
+    days = [int(day) for day in re.findall(r" day (\d+)", re.search(r"^ +day 0 .*$", text, re.MULTILINE)[0])]
+    (found,) = re.findall(rf"^{group} +{pathway} *:(.*)$", text, re.MULTILINE)
+    return dict(zip(days, map(float, re.findall(r"([\d.]+) \+-", found)), strict=True))
+
+
 def test_consolidation_figure4(run):
+    text = run("consolidation/figure4", "--trials", "1", "--days", "5")
+    sc, ca1 = (probabilities(text, "control", pathway) for pathway in ("SC", "PPCA1"))
+    assert min(sc[0], sc[1]) > 0.98
+    assert ca1[5] > ca1[0] + 0.2  # what SC knows, PPCA1 learns
+    assert set(probabilities(text, "lesion before day 0", "PPCA1").values()) == {0.25}
+    for day_1 in re.findall(r":  day 1: ([\d.]+)", text):
+        assert float(day_1) == pytest.approx(0.175 + 0.3, abs=0.006)  # by SC, which nobody took away
+
+
+@pytest.mark.slow
+def test_consolidation_figure4_for_a_month(run):
     text = run("consolidation/figure4", "--trials", "2")
 
     def row(group: str, pathway: str) -> dict[int, float]:
-        days = [int(day) for day in re.findall(r" day (\d+)", re.search(r"^ +day 0 .*$", text, re.MULTILINE)[0])]
-        (found,) = re.findall(rf"^{group} +{pathway} *:(.*)$", text, re.MULTILINE)
-        return dict(zip(days, map(float, re.findall(r"([\d.]+) \+-", found)), strict=True))
+        return probabilities(text, group, pathway)
 
     sc, ca1, sub = (row("control", pathway) for pathway in ("SC", "PPCA1", "PPSUB"))
     assert min(sc[0], sc[1]) > 0.98
@@ -284,6 +300,18 @@ def test_consolidation_figure4(run):
 
 
 def test_consolidation_figure5(run):
+    text = run("consolidation/figure5", "--equilibrate", "2", "--nights", "8")
+    rows = re.findall(r"^ +(\d) +(\d+|not yet) +([\d.]+) +([\d.]+) +[\d.]+ *$", text, re.MULTILINE)
+    assert [int(level) for level, *_ in rows] == [1, 2, 3, 4]
+    heights = [float(height) for _, _, height, _ in rows]
+    assert heights == sorted(heights, reverse=True)
+    assert heights[0] > 0.2
+    (deviation,) = numbers(text, r"of the hippocampus from its law: ([\d.]+) \(")
+    assert deviation < 3 / 64  # three times what one memory does by chance
+
+
+@pytest.mark.slow
+def test_consolidation_figure5_until_two_levels_have_had_their_peaks(run):
     # Of the nights of the small size as many as the peaks of two levels need; tests/test_consolidation_figure5.py has
     # the rest.
     text = run("consolidation/figure5", "--equilibrate", "16", "--nights", "24")

@@ -190,10 +190,11 @@ def report(plan: Plan, course: Course) -> dict[str, Any]:
     print(f"{plan.memories} memories, one every {plan.every} nights, in {plan.realisations} realisations")
 
     full = plan.network == Network()
-    law = overwritten(np.arange(6))
-    print("hippocampus  " + " ".join(f"{x:7.4f}" for x in mean[0, :6]))
+    law = overwritten(np.arange(min(6, len(nights))))
+    print("hippocampus  " + " ".join(f"{x:7.4f}" for x in mean[0, : len(law)]))
     print("exact law    " + " ".join(f"{x:7.4f}" for x in law))
-    print(f"largest deviation of the hippocampus from its law: {np.abs(mean[0, :6] - law).max():.4f} (allowed 0.01)")
+    deviation = np.abs(mean[0, : len(law)] - law).max()
+    print(f"largest deviation of the hippocampus from its law: {deviation:.4f} (allowed 0.01)")
     print(f"level 1 in night 1: {mean[1, 0]:.3f} +- {error[1, 0]:.3f}")
 
     print("level   peak in night    height    standard error    of the one before")

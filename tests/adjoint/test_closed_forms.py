@@ -143,6 +143,7 @@ def test_a_maximum_between_two_points_of_the_grid_fires(synaptic):
     assert np.all(np.isinf(spikes.times))
 
 
+@pytest.mark.slow
 def test_a_chain_adds_up_its_delays():
     """Every spike is caused by a jump: its time is the input's plus the delays on the way, whatever the weights."""
     n = 4
@@ -232,6 +233,7 @@ def test_a_stimulus_in_steps_has_derivatives_by_its_values():
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-11), found, jax.value_and_grad(closed)(params))
 
 
+@pytest.mark.slow
 def test_equal_delays_can_be_learned_apart():
     """Two spikes of one source reach two neurons, each by its own delay, though both are 1 ms now."""
     cell = snn.NeuronGroup(2, "v : 1", threshold="v > 1", reset="v = 0", name="cell")

@@ -48,7 +48,10 @@ def recurrent(method, reset="v = vr"):
 
 @pytest.mark.parametrize(
     "method, reset",
-    [("exact", "v = vr"), pytest.param("rk4", "v -= theta - vr; g *= 0.9", marks=pytest.mark.slow)],
+    [
+        pytest.param("exact", "v = vr", marks=pytest.mark.slow),
+        pytest.param("rk4", "v -= theta - vr; g *= 0.9", marks=pytest.mark.slow),
+    ],
     ids=["exact", "rk4"],
 )
 def test_recurrent_network_against_finite_differences(method, reset):
@@ -96,6 +99,7 @@ def quadratic(dt):
     return jax.value_and_grad(second)(params)
 
 
+@pytest.mark.slow
 def test_quadratic_neuron_converges_to_its_closed_form_with_the_order_of_the_scheme():
     """From vr to the peak in tau/sqrt(I) (arctan(peak/sqrt(I)) - arctan(vr/sqrt(I))); Runge-Kutta has order 4."""
 
@@ -163,6 +167,7 @@ def test_adaptive_exponential_neuron_against_diffrax():
         assert by["cell"][name] == pytest.approx(float(slope), rel=1e-6), name
 
 
+@pytest.mark.slow
 def test_a_run_cut_in_two_equals_one_run():
     """Spikes on their way, refractory neurons and inputs go over the cut."""
     exact = snn.adjoint.compile(recurrent("exact"), dt=0.5 * ms, max_spikes=20)

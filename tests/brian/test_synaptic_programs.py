@@ -71,7 +71,11 @@ def test_one_delay_changes_with_spikes_in_flight(brian, x64):
 
 
 @pytest.mark.parametrize("text", ["v_post += w", "v_post += w; y = v_post", "v_post += w*(1 - v_post)"])
-@pytest.mark.parametrize("delays", [(2.0, 0.5), (2.0, 0.0), (2.0, 1.3, 0.6, 0.2), (1.0, 0.3, 2.0)], ids=str)
+@pytest.mark.parametrize(
+    "delays",
+    [(2.0, 0.5), (2.0, 0.0), (1.0, 0.3, 2.0), pytest.param((2.0, 1.3, 0.6, 0.2), marks=pytest.mark.slow)],
+    ids=str,
+)
 def test_two_spikes_of_a_neuron_are_due_in_one_step(brian, x64, text, delays):
     """A later spike with a shorter delay arrives together with an earlier one: both count."""
     case = Case("", text, arguments=lambda lib: {"delay": delays[0] * lib.ms})

@@ -252,6 +252,7 @@ def test_propagators(name, dtype, tolerance, x64):
         assert np.max(np.abs(got - exact) * in_scale) <= tolerance * max(size, np.max(np.abs(exact) * in_scale))
 
 
+@pytest.mark.slow
 def test_the_propagator_of_many_neurons_has_derivatives(x64):
     tau = jnp.array([5e-3, 10e-3, 20e-3])
 

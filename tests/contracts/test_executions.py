@@ -34,7 +34,13 @@ def test_executions_give_the_same_run(name, dtype, x64):
 
 @pytest.mark.parametrize(
     "name, execution",
-    [("cuba", "dense"), ("delays", "masked"), ("weights", "event_list"), ("own_clock", None), ("hh", None)],
+    [
+        ("cuba", "dense"),
+        ("delays", "masked"),
+        ("weights", "event_list"),
+        pytest.param("own_clock", None, marks=pytest.mark.slow),
+        pytest.param("hh", None, marks=pytest.mark.slow),
+    ],
 )
 def test_compiled_equals_step_by_step(name, execution, x64):
     net = NETWORKS[name]("float64")

@@ -59,7 +59,9 @@ def test_run_of_the_network_equals_two_halves_of_the_simulation(name, x64):
         np.testing.assert_allclose(net["rate"].rate / Hz, counts / (30 * sim.dt), rtol=1e-12)
 
 
-@pytest.mark.parametrize("name", ["delays", pytest.param("noise", marks=pytest.mark.slow), "own_clock"])
+@pytest.mark.parametrize(
+    "name", ["delays", *(pytest.param(name, marks=pytest.mark.slow) for name in ("noise", "own_clock"))]
+)
 def test_network_runs_in_pieces_of_any_size(name, monkeypatch, x64):
     """Several calls of run, and chunks of 1, 7 and 64 steps, record and leave the same."""
 

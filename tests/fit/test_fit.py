@@ -126,6 +126,7 @@ def test_many_parameters_take_reverse_mode():
     np.testing.assert_allclose(result.best["cells.tau"] / ms, taus, rtol=0.01)
 
 
+@pytest.mark.slow
 def test_hodgkin_huxley_below_threshold():
     """A hyperpolarising step of current, integrated by SciPy: capacitance, leak and potassium conductance."""
 

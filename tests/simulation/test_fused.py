@@ -48,6 +48,8 @@ LIKE_OTHERS = {
     "plastic, one delay",
     "several groups",
     "driven, and watched",
+    "driven",
+    "noisy",
 }
 
 
