@@ -197,7 +197,7 @@ class ChunkedRun:
             return found
         for label, fields in rows.items():
             operation = self._every[label]
-            if isinstance(operation, RecordSpikes) and fields["spikes"].shape[0] * operation.domain.size < 2**31:
+            if isinstance(operation, RecordSpikes) and 0 < fields["spikes"].size < 2**28:  # bits count in 32 bits
                 valid = jnp.asarray(_steps(operation, n, first).size, jnp.int32)
                 places = self._places.setdefault(label, FEWEST)
                 found[label] = compact(fields["spikes"], valid, operation.domain.size, places)
@@ -215,7 +215,8 @@ class ChunkedRun:
             self._places[label] = max(self._places[label], -(-count * 9 // (8 * unit)) * unit)
             valid = jnp.asarray(rows, jnp.int32)
             _, elements = compact(packed, valid, operation.domain.size, self._places[label])
-        return np.repeat(np.arange(rows, dtype=np.int32), counts), np.asarray(elements)[:count]
+        # A copy: a view would keep the places that are empty, too.
+        return np.repeat(np.arange(rows, dtype=np.int32), counts), np.array(np.asarray(elements)[:count])
 
     def _culprit(self, params: Params, before: State, n: int, first: int) -> NumericalError:
         """Which variable of which element stopped being finite, and in which step.
