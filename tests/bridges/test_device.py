@@ -391,3 +391,17 @@ def test_no_warning_without_a_reason():
 def _run(group: Any) -> Any:
     brian2.Network(group).run(1 * ms)
     return group.v
+
+
+@pytest.mark.skipif(not hasattr(brian2, "EventClock"), reason="Brian2 has event clocks since 2.10")
+def test_monitors_of_values_and_of_spikes_with_the_clock_of_given_times():
+    def script() -> Values:
+        group = cells(4)
+        trace = brian2.StateMonitor(group, "v", record=True, clock=brian2.EventClock([0.5, 2.2, 7] * ms))
+        monitor = brian2.SpikeMonitor(group)
+        brian2.Network(group, trace, monitor).run(30 * ms)
+        return {"v": trace.v, "at": trace.t, **spikes(monitor)}
+
+    found = same(script)
+    assert found["v"].shape == (4, 3)
+    assert found["i"].size > 3

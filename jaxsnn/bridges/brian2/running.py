@@ -271,7 +271,8 @@ class Run:
         return done, stopped
 
     def _receive(self, label: str, rows: Mapping[str, np.ndarray], first: int) -> None:
-        self.rows.setdefault(label, []).append({**rows, "first": np.asarray(first)})
+        events = {"first": np.asarray(first)} if "rows" in rows else {}  # from which rows are counted
+        self.rows.setdefault(label, []).append({**rows, **events})
 
     # ---- back to Brian2 ----------------------------------------------------------------------------
 
