@@ -18,7 +18,7 @@ import numpy as np
 
 from jaxsnn.bench.networks import NETWORKS, monitor_names
 
-__all__ = ["counts", "serve"]
+__all__ = ["counts", "made", "serve"]
 
 
 def serve(given: Mapping[str, Any]) -> None:
@@ -34,12 +34,7 @@ def serve(given: Mapping[str, Any]) -> None:
         device = brian2.get_device()
         brian2.seed(1)
         brian2.defaultclock.dt = 0.1 * brian2.ms
-        making = time.time()
-        objects = NETWORKS[given["network"]].objects(given["size"], brian2)
-        recorded = monitor_names(given["network"], given["size"]).values() if given["recording"] else ()
-        monitors = {group: brian2.SpikeMonitor(objects[group]) for group in recorded}
-        network = brian2.Network(*objects.values(), *monitors.values())
-        made = time.time()
+        network, objects, monitors, build = made(given, brian2)
         network.run(given["steps"] * brian2.defaultclock.dt)
         device.build(directory=folder, compile=True, run=True, debug=False, with_output=False)
         counted = counts(monitors, given)
@@ -47,7 +42,7 @@ def serve(given: Mapping[str, Any]) -> None:
         start = {
             "first": now - begun,
             "loop": device._last_run_time,
-            "build": made - making,
+            "build": build,
             "device": "cpu, 1 thread",
             "synapses": sum(len(x) for x in objects.values() if isinstance(x, brian2.Synapses)),
             "spikes": counted,
@@ -56,6 +51,16 @@ def serve(given: Mapping[str, Any]) -> None:
         for _ in sys.stdin:
             device.run(folder, with_output=False, run_args=[])
             print(json.dumps({"seconds": device._last_run_time, "spikes": counted}), flush=True)
+
+
+def made(given: Mapping[str, Any], brian2: Any) -> tuple[Any, Mapping[str, Any], Mapping[str, Any], float]:
+    """The network of Brian2, its objects, its monitors by group, and the seconds it took."""
+    making = time.time()
+    objects = NETWORKS[given["network"]].objects(given["size"], brian2)
+    recorded = monitor_names(given["network"], given["size"]).values() if given["recording"] else ()
+    monitors = {group: brian2.SpikeMonitor(objects[group]) for group in recorded}
+    network = brian2.Network(*objects.values(), *monitors.values())
+    return network, objects, monitors, time.time() - making
 
 
 def counts(monitors: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, int] | None:

@@ -18,8 +18,7 @@ import jax
 import numpy as np
 
 import jaxsnn.bridges.brian2  # noqa: F401 - makes the device known
-from jaxsnn.bench.brian import counts
-from jaxsnn.bench.networks import NETWORKS, monitor_names
+from jaxsnn.bench.brian import counts, made
 
 __all__ = ["serve"]
 
@@ -31,20 +30,16 @@ def serve(given: Mapping[str, Any]) -> None:
     brian2.set_device("jaxsnn", strict=True)
     brian2.seed(1)
     brian2.defaultclock.dt = 0.1 * brian2.ms
-    making = time.time()
-    objects = NETWORKS[given["network"]].objects(given["size"], brian2)
-    recorded = monitor_names(given["network"], given["size"]).values() if given["recording"] else ()
-    monitors = {group: brian2.SpikeMonitor(objects[group]) for group in recorded}
-    network = brian2.Network(*objects.values(), *monitors.values())
-    made = time.time()
+    network, objects, monitors, build = made(given, brian2)
     duration = given["steps"] * brian2.defaultclock.dt
+    called = time.time()
     network.run(duration)
     now = time.time()
     device = jax.devices()[0]
     start = {
         "first": now - given["started"],
-        "build": made - making,
-        "call": now - made,
+        "build": build,
+        "call": now - called,
         "device": device.device_kind if device.platform != "cpu" else "cpu",
         "synapses": sum(len(x) for x in objects.values() if isinstance(x, brian2.Synapses)),
         "spikes": counts(monitors, given),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import jax
@@ -13,7 +12,7 @@ __all__ = ["Stage"]
 Array = Any
 
 
-@partial(jax.tree_util.register_dataclass)
+@jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Stage:
     """What the neurons of a stage hear, and how their weights change; see `jaxsnn.rates.learn`.

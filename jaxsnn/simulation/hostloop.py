@@ -49,7 +49,6 @@ class _Chunk(NamedTuple):
     """
 
     before: State
-    after: State
     rows: Mapping[str, Any]
     lists: Mapping[str, Any]
     finite: Any
@@ -129,7 +128,7 @@ class ChunkedRun:
                 new, rows = chunk(params, state, jnp.asarray(n, jnp.int32))
                 new = replace(new, tables=state.tables)
                 finite = self._finite(new.values) if self.finite else None
-                computed = _Chunk(state, new, rows, self._lists(rows, n, first + done), finite, n, first + done)
+                computed = _Chunk(state, rows, self._lists(rows, n, first + done), finite, n, first + done)
                 if waiting is not None:
                     self._deliver(params, waiting, receive)
                 jax.block_until_ready(new.step)
@@ -172,7 +171,7 @@ class ChunkedRun:
     _limit = LONGEST
 
     def _deliver(self, params: Params, waiting: _Chunk, receive: Receive) -> None:
-        before, _, rows, lists, finite, n, first = waiting
+        before, rows, lists, finite, n, first = waiting
         if not all(map(bool, jax.tree.leaves(finite))):
             raise NotFinite(self._culprit(params, before, n, first), before, first)
         for label, fields in rows.items():
