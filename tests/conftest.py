@@ -3,9 +3,12 @@
 import contextlib
 import gc
 import importlib
+import importlib.util
 import itertools
 import os
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -98,3 +101,22 @@ def brian(brian_module: Any) -> Any:
     brian_module.defaultclock.dt = 0.1 * brian_module.ms
     brian_module.seed(0)
     return brian_module
+
+
+@pytest.fixture(scope="module")
+def consolidation():
+    """Imports a module of examples/consolidation by its name."""
+    loaded = []
+
+    def load(name: str) -> ModuleType:
+        path = Path(__file__).resolve().parents[1] / "examples" / "consolidation" / f"{name}.py"
+        spec = importlib.util.spec_from_file_location(f"consolidation_{name}", path)
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[spec.name] = module  # where dataclasses look up annotations
+        loaded.append(spec.name)
+        spec.loader.exec_module(module)
+        return module
+
+    yield load
+    for name in loaded:
+        del sys.modules[name]

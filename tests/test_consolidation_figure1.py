@@ -1,11 +1,8 @@
 """The cell of examples/consolidation/figure1.py: against its equations in plain NumPy, and in pieces."""
 
 import doctest
-import importlib.util
 import math
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,21 +14,14 @@ from jaxsnn.simulation.fused import Fused
 from jaxsnn.simulation.fused import run as fused_run
 from jaxsnn.units import Hz, ms, mV
 
-ROOT = Path(__file__).resolve().parents[1]
 N = 100
 FEW = 100 * Hz  # with 100 inputs the cell fires as it does with 1000 at 10 Hz
 STEPS_OF_A_MINUTE = 600_000
 
 
 @pytest.fixture(scope="module")
-def cell():
-    path = ROOT / "examples" / "consolidation" / "cell.py"
-    spec = importlib.util.spec_from_file_location("consolidation_cell", path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # where dataclasses look up annotations
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules[spec.name]
+def cell(consolidation):
+    return consolidation("cell")
 
 
 def recorded(cells):

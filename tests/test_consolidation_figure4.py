@@ -1,11 +1,8 @@
 """The model of examples/consolidation/figure4.py: against a plain loop over its equations, and numbers by hand."""
 
 import doctest
-import importlib.util
 import math
-import sys
 from functools import partial
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -13,18 +10,10 @@ import numpy as np
 import pytest
 from jax.sharding import AbstractDevice, AbstractMesh, use_abstract_mesh
 
-ROOT = Path(__file__).resolve().parents[1]
-
 
 @pytest.fixture(scope="module")
-def hippocampus():
-    path = ROOT / "examples" / "consolidation" / "hippocampus.py"
-    spec = importlib.util.spec_from_file_location("consolidation_hippocampus", path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # where dataclasses look up annotations
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules[spec.name]
+def hippocampus(consolidation):
+    return consolidation("hippocampus")
 
 
 @pytest.fixture(scope="module")

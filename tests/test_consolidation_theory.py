@@ -1,28 +1,17 @@
 """The closed forms of examples/consolidation/theory.py: against integrals, hand counts and the matrix exponential."""
 
 import doctest
-import importlib.util
 import itertools
 import math
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy.linalg import expm
 
-ROOT = Path(__file__).resolve().parents[1]
-
 
 @pytest.fixture(scope="module")
-def theory():
-    path = ROOT / "examples" / "consolidation" / "theory.py"
-    spec = importlib.util.spec_from_file_location("consolidation_theory", path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # where dataclasses look up annotations
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules[spec.name]
+def theory(consolidation):
+    return consolidation("theory")
 
 
 def test_examples_in_the_docstrings(theory):
